@@ -1,0 +1,1 @@
+"""The machine: it knows slots, never a particular component."""

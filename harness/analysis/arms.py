@@ -1,0 +1,64 @@
+"""An arm in one line: its metric over the seeds, its losses, its cost."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from harness.analysis.intervals import LEVEL_OF_MEANS, estimate
+from harness.analysis.pairing import usable
+from harness.store.status import Status
+from harness.store.tables import Plan
+
+
+@dataclass(frozen=True)
+class ArmSummary:
+    """An arm's metric over its seeds, what became of its runs, and what it costs."""
+
+    arm: str
+    n: int
+    n_planned: int
+    n_diverged: int
+    n_failed: int
+    mean: float | None
+    low: float | None
+    high: float | None
+    sd: float | None
+    params: float | None
+    params_non_embedding: float | None
+    train_flops_per_token: float | None
+    cache_bytes: float | None
+    tokens_per_s: float | None
+    """Median over the runs that count."""
+    seconds: float | None
+    """Median over the runs that count, of one run."""
+
+
+def summarise(plan: Plan, runs: pd.DataFrame, arm: str) -> ArmSummary:
+    """Summarise an arm over its seeds; replicas of a seed are averaged."""
+    ours = runs[runs["arm"] == arm]
+    counted = usable(ours, plan["metric"])
+    over_seeds = counted.groupby("seed")[plan["metric"]].mean()
+    mean = estimate(over_seeds.tolist(), LEVEL_OF_MEANS)
+    cost = plan["arms"][arm]["cost"]
+    return ArmSummary(
+        arm=arm,
+        n=mean.n,
+        n_planned=ours["seed"].nunique(),
+        n_diverged=int((ours["status"] == Status.DIVERGED).sum()),
+        n_failed=int((ours["status"] == Status.FAILED).sum()),
+        mean=mean.mean,
+        low=mean.low,
+        high=mean.high,
+        sd=mean.sd,
+        params=cost.get("params"),
+        params_non_embedding=cost.get("params_non_embedding"),
+        train_flops_per_token=cost.get("train_flops_per_token"),
+        cache_bytes=cost.get("cache_bytes"),
+        tokens_per_s=_median(counted["tokens_per_s"]),
+        seconds=_median(counted["seconds"]),
+    )
+
+
+def _median(values: pd.Series) -> float | None:
+    known = values.dropna()
+    return float(known.median()) if len(known) else None

@@ -1,0 +1,32 @@
+"""From a plan and its runs to verdicts."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from harness.analysis.arms import ArmSummary, summarise
+from harness.analysis.contrasts import Contrast, contrast_of
+from harness.analysis.families import families
+from harness.store.tables import Plan
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything that may be said of an experiment."""
+
+    metric: str
+    arms: list[ArmSummary]
+    contrasts: list[Contrast]
+
+
+def compare(plan: Plan, runs: pd.DataFrame) -> Comparison:
+    """Summarise the arms and judge the contrasts; only runs that are done count."""
+    return Comparison(
+        metric=plan["metric"],
+        arms=[summarise(plan, runs, arm) for arm in plan["arms"]],
+        contrasts=[
+            contrast_of(plan, runs, pair, family)
+            for family in families(plan)
+            for pair in family.pairs
+        ],
+    )

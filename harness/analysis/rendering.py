@@ -1,0 +1,105 @@
+"""A comparison for the terminal, in 80 columns or more."""
+
+from rich import box
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from harness.analysis.arms import ArmSummary
+from harness.analysis.compare import Comparison
+from harness.analysis.intervals import LEVEL_OF_MEANS
+from harness.analysis.sentences import difference_words, interval_name, interval_words, sentence
+from harness.analysis.units import count, decimals_for, percent, size
+from harness.analysis.verdict import Verdict
+from harness.store.tables import Plan
+
+_STYLES = {
+    Verdict.BETTER: "green",
+    Verdict.WORSE: "red",
+    Verdict.NOT_RESOLVED: "yellow",
+    Verdict.REFUSED: "magenta",
+}
+
+
+def comparison_tables(comparison: Comparison, plan: Plan) -> list[RenderableType]:
+    """Draw the arms, the contrasts and a sentence for each contrast."""
+    sentences = [
+        Padding(Text(sentence(contrast, plan), style=_STYLES[contrast.verdict]), (0, 1))
+        for contrast in comparison.contrasts
+    ]
+    return [arm_table(comparison, plan), contrast_table(comparison), *sentences]
+
+
+def arm_table(comparison: Comparison, plan: Plan) -> Table:
+    """Draw each arm's metric with its interval and n, and its cost."""
+    table = _table(plan["question"])
+    table.add_column("arm", overflow="fold")
+    table.add_column(f"{comparison.metric} ({percent(LEVEL_OF_MEANS)} interval)", justify="right")
+    for title in ("n", "params", "FLOPs/token", _cache_title(plan), "tokens/s"):
+        table.add_column(title, justify="right")
+    for arm in comparison.arms:
+        table.add_row(
+            Text(arm.arm),
+            _mean_words(arm),
+            f"{arm.n}" if arm.n == arm.n_planned else f"{arm.n} of {arm.n_planned}",
+            count(arm.params),
+            count(arm.train_flops_per_token),
+            size(arm.cache_bytes),
+            count(arm.tokens_per_s),
+        )
+    table.caption = "; ".join(map(_losses, filter(_losses, comparison.arms))) or None
+    return table
+
+
+def contrast_table(comparison: Comparison) -> Table:
+    """Draw each difference with its simultaneous interval, n, rho and verdict."""
+    table = _table(f"Differences in {comparison.metric}, paired by seed")
+    table.add_column("contrast", overflow="fold")
+    table.add_column("difference", justify="right")
+    table.add_column("interval", justify="right")
+    table.add_column("n", justify="right")
+    table.add_column("rho", justify="right")
+    table.add_column("verdict")
+    for contrast in comparison.contrasts:
+        table.add_row(
+            Text(f"{contrast.arm} - {contrast.baseline}"),
+            difference_words(contrast),
+            interval_words(contrast),
+            str(contrast.n),
+            "-" if contrast.rho is None else f"{contrast.rho:.2f}",
+            Text(contrast.verdict, style=_STYLES[contrast.verdict]),
+        )
+    kinds = {c.family: f"{c.family}: {interval_name(c)}" for c in comparison.contrasts}
+    table.caption = "; ".join(kinds.values()) or None
+    return table
+
+
+def _table(title: str) -> Table:
+    return Table(
+        title=Text(title, style="bold"),
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+
+
+def _mean_words(arm: ArmSummary) -> str:
+    if arm.mean is None:
+        return "-"
+    if arm.low is None or arm.high is None:
+        return f"{arm.mean:.4f}"
+    decimals = decimals_for(0.0, arm.high - arm.low)
+    return f"{arm.mean:.{decimals}f} ({arm.low:.{decimals}f} to {arm.high:.{decimals}f})"
+
+
+def _losses(arm: ArmSummary) -> str:
+    counts = {"diverged": arm.n_diverged, "failed": arm.n_failed}
+    words = [f"{n} {status}" for status, n in counts.items() if n]
+    return f"{arm.arm}: {', '.join(words)}" if words else ""
+
+
+def _cache_title(plan: Plan) -> str:
+    lengths = {arm["cost"].get("cache_seq_len") for arm in plan["arms"].values()} - {None}
+    return f"cache, T={lengths.pop()}" if len(lengths) == 1 else "cache"

@@ -1,0 +1,45 @@
+"""A comparison as data: a table for `summary.csv`, a dictionary for `--json`."""
+
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from harness.analysis.compare import Comparison
+from harness.analysis.contrasts import Contrast
+from harness.analysis.sentences import sentence
+from harness.store.tables import Plan
+
+_OF_CONTRAST = [name for name in Contrast.__dataclass_fields__ if name != "arm"]
+
+
+def summary_frame(comparison: Comparison) -> pd.DataFrame:
+    """Return a row for each arm and contrast of it; the contrast's columns say so.
+
+    An arm in no contrast has one row.
+    """
+    arms = pd.DataFrame([asdict(arm) for arm in comparison.arms])
+    arms.insert(1, "metric", comparison.metric)
+    contrasts = pd.DataFrame(
+        [asdict(contrast) for contrast in comparison.contrasts], columns=["arm", *_OF_CONTRAST]
+    )
+    titles = {name: f"contrast_{name}" for name in _OF_CONTRAST}
+    return arms.merge(contrasts.rename(columns=titles), on="arm", how="left")
+
+
+def comparison_dict(comparison: Comparison, plan: Plan) -> dict[str, Any]:
+    """Return the comparison and its sentences as plain data for JSON."""
+    sentences = [sentence(contrast, plan) for contrast in comparison.contrasts]
+    contrasts = [
+        {**asdict(contrast), "verdict": str(contrast.verdict), "sentence": words}
+        for contrast, words in zip(comparison.contrasts, sentences, strict=True)
+    ]
+    return {
+        "experiment": plan["name"],
+        "question": plan["question"],
+        "metric": comparison.metric,
+        "held_equal": plan["held_equal"],
+        "differs": plan["differs"],
+        "arms": [asdict(arm) for arm in comparison.arms],
+        "contrasts": contrasts,
+    }

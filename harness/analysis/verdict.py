@@ -1,0 +1,31 @@
+"""What an interval allows to be claimed, and when nothing may be."""
+
+from enum import StrEnum
+
+from harness.errors import AblateError, unknown
+
+METRICS_TO_MAXIMISE = frozenset({"val_accuracy"})
+METRICS_TO_MINIMISE = frozenset({"train_loss", "val_loss", "val_bpb", "val_perplexity"})
+
+
+class Verdict(StrEnum):
+    """What may be claimed of an arm against another."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    NOT_RESOLVED = "not resolved"
+    REFUSED = "refused"
+
+
+def judge(low: float, high: float, *, metric: str) -> Verdict:
+    """Judge a difference (arm minus baseline) by its interval, and by nothing else.
+
+    Raises:
+        AblateError: it is not known whether `metric` should be high or low.
+    """
+    known = METRICS_TO_MAXIMISE | METRICS_TO_MINIMISE
+    if metric not in known:
+        raise AblateError(unknown("metric", metric, known))
+    if low <= 0 <= high:
+        return Verdict.NOT_RESOLVED
+    return Verdict.BETTER if (low > 0) == (metric in METRICS_TO_MAXIMISE) else Verdict.WORSE

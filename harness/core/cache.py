@@ -1,0 +1,125 @@
+"""What a layer remembers of earlier tokens: per-token entries, or a state that is replaced.
+
+Every cache keeps a length per row, so rows of a batch may differ in length from the start:
+prompts of several lengths, and rows that are inserted and reset while others go on.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from harness.errors import AblateError
+
+if TYPE_CHECKING:
+    from harness.core.context import Context
+
+
+class CacheFull(AblateError):
+    """More tokens than the cache was made for."""
+
+
+class Cache:
+    """Named buffers with the batch in front, and how many tokens each row has seen."""
+
+    def __init__(self, buffers: dict[str, Tensor], max_len: int) -> None:
+        self.buffers = buffers
+        self.max_len = max_len
+        first = next(iter(buffers.values()))
+        self.lengths: Int[Tensor, "B"] = torch.zeros(
+            len(first), dtype=torch.long, device=first.device
+        )
+        self._longest = 0  # never below max(lengths), and known without asking the device
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all buffers, as allocated."""
+        return sum(b.nbytes for b in self.buffers.values())
+
+    def insert(self, row: int, other: "Cache", other_row: int = 0) -> None:
+        """Replace a row by a row of another cache of the same kind and length."""
+        for name, buffer in self.buffers.items():
+            buffer[row] = other.buffers[name][other_row]
+        self.lengths[row] = other.lengths[other_row]
+        self._longest = max(self._longest, other._longest)
+
+    def reset(self, rows: Sequence[int] | None = None) -> None:
+        """Forget some rows, or everything."""
+        for buffer in self.buffers.values():
+            buffer[slice(None) if rows is None else list(rows)] = 0
+        self.lengths[slice(None) if rows is None else list(rows)] = 0
+        if rows is None:
+            self._longest = 0
+
+    def crop(self, lengths: Int[Tensor, "B"]) -> None:
+        """Forget all but the first `lengths` tokens of each row."""
+        raise NotImplementedError
+
+    def _advance(self, context: "Context", n_tokens: int) -> None:
+        counts = n_tokens if context.valid is None else context.valid.sum(1)
+        self.lengths = self.lengths + counts
+        self._longest += n_tokens
+
+    def _check_room(self, n_tokens: int) -> None:
+        if self._longest + n_tokens > self.max_len:
+            self._longest = int(self.lengths.max())  # padding may have made it too pessimistic
+        if self._longest + n_tokens > self.max_len:
+            held = f"{self._longest} tokens and {n_tokens} more do not fit"
+            raise CacheFull(f"the cache holds at most {self.max_len} tokens: {held}")
+
+
+class TokenCache(Cache):
+    """Entries per token: buffers (B, max_len, ...), a token's entry standing at its position."""
+
+    def append(self, context: "Context", **entries: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Add entries (B, T, ...) and return all of them so far, with their positions (1, S).
+
+        Slots beyond a row's length hold no tokens; their positions are larger than every query's,
+        so a causal mask hides them. Padding must follow the tokens of its row.
+
+        Raises:
+            CacheFull: there is no room for T more tokens in some row.
+        """
+        n_tokens = next(iter(entries.values())).shape[1]
+        self._check_room(n_tokens)
+        slots = self.lengths[:, None] + torch.arange(n_tokens, device=self.lengths.device)
+        rows = torch.arange(len(self.lengths), device=self.lengths.device)[:, None]
+        for name, entry in entries.items():
+            buffer = self.buffers[name]
+            if context.valid is None:
+                buffer[rows, slots] = entry.to(buffer.dtype)
+            else:
+                keep = context.valid
+                buffer[rows.expand_as(slots)[keep], slots[keep]] = entry[keep].to(buffer.dtype)
+        self._advance(context, n_tokens)
+        so_far = {name: buffer[:, : self._longest] for name, buffer in self.buffers.items()}
+        return so_far, torch.arange(self._longest, device=self.lengths.device)[None]
+
+    def crop(self, lengths: Int[Tensor, "B"]) -> None:
+        """Forget all but the first `lengths` tokens of each row."""
+        self.lengths = torch.minimum(self.lengths, lengths)
+        self._longest = int(self.lengths.max())
+
+
+class StateCache(Cache):
+    """A recurrent state: buffers (B, ...) replaced at every call, of one size at any length."""
+
+    def update(self, context: "Context", n_tokens: int, **states: Tensor) -> None:
+        """Replace the states by those after `n_tokens` more tokens.
+
+        The component itself keeps padding (`context.valid`) from changing a state.
+        """
+        for name, state in states.items():
+            self.buffers[name] = state.to(self.buffers[name].dtype)
+        self._advance(context, n_tokens)
+
+    def crop(self, lengths: Int[Tensor, "B"]) -> None:
+        """Do nothing if nothing is cut.
+
+        Raises:
+            AblateError: a state has no memory of how it was some tokens ago.
+        """
+        if bool((lengths < self.lengths).any()):
+            raise AblateError("a recurrent state cannot be cropped: take a copy before going on")

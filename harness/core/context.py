@@ -1,0 +1,48 @@
+"""What every layer may need to know about the current forward pass, made once and shared.
+
+A new need extends `Context`; it never adds an argument to every layer.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from harness.core.cache import Cache
+
+T = TypeVar("T")
+
+
+@dataclass
+class Context:
+    """The surroundings of one forward pass over a batch of B sequences of T tokens."""
+
+    positions: Int[Tensor, "B T"]  # of each token in its own sequence, counted from 0
+    valid: Bool[Tensor, "B T"] | None = None  # False marks padding; None means all are tokens
+    documents: Int[Tensor, "B T"] | None = None  # attention stays inside a document, if given
+    caches: Sequence[Cache] | None = None  # one a layer, when tokens of earlier calls count too
+    _published: dict[str, dict[int, Tensor]] = field(default_factory=dict)
+    _memo: dict[Hashable, object] = field(default_factory=dict)
+
+    def cache(self, layer_idx: int) -> Cache | None:
+        """Return the cache of a layer, or None when training."""
+        return None if self.caches is None else self.caches[layer_idx]
+
+    def publish(self, name: str, layer_idx: int, value: Tensor) -> None:
+        """Leave a tensor for later layers or for the objective (router statistics, first values)."""
+        self._published.setdefault(name, {})[layer_idx] = value
+
+    def published(self, name: str) -> dict[int, Tensor]:
+        """Return what layers have left under `name`, by layer index, in order."""
+        return self._published.get(name, {})
+
+    def once(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """Return `compute()`, computed by the first layer that asks and shared with the others.
+
+        `key` must name everything that the value depends on besides this context.
+        """
+        if key not in self._memo:
+            self._memo[key] = compute()
+        return self._memo[key]  # type: ignore[return-value]

@@ -1,0 +1,119 @@
+"""What a variant costs, measured on the meta device before anything is allocated or trained."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness.core.flops import FlopCounter
+from harness.core.model import LanguageModel
+from harness.core.slots import Slot
+from harness.core.spec import VariantSpec
+
+OPTIMIZER_COPIES = 4  # weights, gradients and the two moments of Adam, all in fp32
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Parameters, FLOPs and bytes. Causal attention counts the full square, at `seq_len` tokens."""
+
+    params: int  # every parameter once, tied or not
+    params_non_embedding: int  # without the token embedding and an untied head
+    seq_len: int
+    forward_flops_per_token: float
+    train_flops_per_token: float  # forward and backward
+    cache_bytes: int  # of one sequence of `seq_len` tokens
+    cache_bytes_per_token: float
+    cache_dtype: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields by name."""
+        return asdict(self)
+
+
+def measure_cost(
+    spec: VariantSpec, seq_len: int, cache_dtype: torch.dtype = torch.bfloat16
+) -> Cost:
+    """Measure a variant on the meta device, eagerly, at one sequence of `seq_len` tokens.
+
+    Raises:
+        ConfigError: the variant cannot be built.
+        UncountedOperation: a component multiplies matrices in a way that has no FLOP formula.
+    """
+    with torch.device("meta"):
+        model = LanguageModel(spec)
+        forward, train = count_flops(model, batch_size=1, seq_len=seq_len)
+        caches = model.new_caches(1, seq_len, cache_dtype)
+    params = sum(p.numel() for p in model.parameters())
+    embedding = model.embedding.weight.numel()
+    vocabulary = embedding if spec.tie_embeddings else 2 * embedding
+    cache_bytes = sum(cache.nbytes for cache in caches)
+    return Cost(
+        params=params,
+        params_non_embedding=params - vocabulary,
+        seq_len=seq_len,
+        forward_flops_per_token=forward / seq_len,
+        train_flops_per_token=train / seq_len,
+        cache_bytes=cache_bytes,
+        cache_bytes_per_token=cache_bytes / seq_len,
+        cache_dtype=str(cache_dtype).removeprefix("torch."),
+    )
+
+
+def count_flops(model: LanguageModel, batch_size: int, seq_len: int) -> tuple[int, int]:
+    """Return the FLOPs of a forward pass with its loss, and of forward and backward together."""
+    device = model.head.weight.device
+    tokens = torch.zeros(batch_size, seq_len, dtype=torch.long, device=device)
+    stated = _stated_flops(model, batch_size, seq_len)
+    with FlopCounter() as counter, torch.no_grad():
+        model(tokens)
+    forward = _with_statements(counter, stated, passes=1)
+    with FlopCounter() as counter:
+        model.loss(tokens, tokens).backward()
+    model.zero_grad(set_to_none=True)
+    return forward, _with_statements(counter, stated, passes=3)
+
+
+def training_bytes(spec: VariantSpec, batch_size: int, seq_len: int) -> int:
+    """Return roughly what a training step holds: weights, gradients, moments and activations."""
+    with torch.device("meta"):
+        model = LanguageModel(spec)
+        tokens = torch.zeros(batch_size, seq_len, dtype=torch.long)
+        with _saved_bytes() as saved:
+            loss = model.loss(tokens, tokens)
+        del loss
+    state = OPTIMIZER_COPIES * 4 * sum(p.numel() for p in model.parameters())
+    weights = {p.untyped_storage()._cdata for p in model.parameters()}
+    return state + sum(size for storage, size in saved.items() if storage not in weights)
+
+
+def _stated_flops(model: LanguageModel, batch_size: int, seq_len: int) -> dict[str, int]:
+    stated = {}
+    for name, module in model.named_modules():
+        flops = module.flops(batch_size, seq_len) if isinstance(module, Slot) else None
+        if flops is not None:
+            stated[f"{type(model).__name__}.{name}"] = flops
+    return stated
+
+
+def _with_statements(counter: FlopCounter, stated: dict[str, int], passes: int) -> int:
+    counted = counter.by_module()
+    total = counter.get_total_flops()
+    return total + sum(passes * flops - counted.get(name, 0) for name, flops in stated.items())
+
+
+@contextmanager
+def _saved_bytes() -> Iterator[dict[int, int]]:
+    """Collect the storages that autograd keeps for the backward pass, with their sizes."""
+    saved: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        saved[storage._cdata] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        yield saved

@@ -1,0 +1,84 @@
+"""Cross-entropy of a linear head, in chunks: the logits of all tokens never exist at once."""
+
+import math
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+IGNORE = -100
+# Rows of logits held at once. Small enough to stay in cache at a vocabulary of thousands, large
+# enough that the three matrix products run at full speed.
+CHUNK_ELEMENTS = 2**20
+
+
+def linear_cross_entropy(
+    hidden: Float[Tensor, "N D"], weight: Float[Tensor, "V D"], targets: Int[Tensor, "N"]
+) -> Float[Tensor, ""]:
+    """Return the mean over targets of `-log softmax(hidden @ weight.T)[target]`, in nats.
+
+    Targets of -100 are ignored. Gradients are computed in the forward pass, chunk by chunk, so
+    that the logits are not needed again.
+    """
+    return _LinearCrossEntropy.apply(hidden, weight, targets)  # type: ignore[no-untyped-call]
+
+
+class _LinearCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:  # type: ignore[no-untyped-def] # noqa: ANN001
+        wants_hidden, wants_weight, _ = ctx.needs_input_grad
+        grad_hidden = torch.empty_like(hidden) if wants_hidden else None
+        grad_weight = torch.zeros_like(weight) if wants_weight else None
+        n_targets = (targets != IGNORE).sum().clamp(min=1)
+        total = hidden.new_zeros((), dtype=torch.float32)
+        for start in range(0, len(hidden), rows := _rows(weight)):
+            chunk, target = hidden[start : start + rows], targets[start : start + rows]
+            counts = target != IGNORE
+            logits = (chunk @ weight.T).float()
+            index = torch.where(counts, target, 0)[:, None]
+            normaliser = torch.logsumexp(logits, dim=1, keepdim=True)
+            total += ((normaliser - logits.gather(1, index))[:, 0] * counts).sum()
+            if not (wants_hidden or wants_weight):
+                continue
+            grad = logits.sub_(normaliser).exp_()  # softmax
+            grad.scatter_add_(1, index, torch.full_like(normaliser, -1.0))
+            grad = grad.mul_((counts / n_targets)[:, None]).to(hidden.dtype)
+            if grad_hidden is not None:
+                torch.mm(grad, weight, out=grad_hidden[start : start + rows])
+            if grad_weight is not None:
+                grad_weight.addmm_(grad.T, chunk)
+        ctx.save_for_backward(grad_hidden, grad_weight)
+        return total / n_targets
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN205
+        grad_hidden, grad_weight = ctx.saved_tensors
+        return (
+            None if grad_hidden is None else grad_hidden * grad,
+            None if grad_weight is None else grad_weight * grad,
+            None,
+        )
+
+
+def _rows(weight: Tensor) -> int:
+    return max(64, 2 ** int(math.log2(CHUNK_ELEMENTS / weight.shape[0] + 1)))
+
+
+@torch.no_grad()
+def token_losses(
+    hidden: Float[Tensor, "N D"], weight: Float[Tensor, "V D"], targets: Int[Tensor, "N"]
+) -> tuple[Float[Tensor, "N"], Bool[Tensor, "N"]]:
+    """Return each target's loss in nats and whether it was the most likely token.
+
+    Targets of -100 have loss 0 and are not correct.
+    """
+    losses, correct = [], []
+    for start in range(0, len(hidden), rows := _rows(weight)):
+        target = targets[start : start + rows]
+        counts = target != IGNORE
+        logits = (hidden[start : start + rows] @ weight.T).float()
+        index = torch.where(counts, target, 0)[:, None]
+        loss = torch.logsumexp(logits, dim=1) - logits.gather(1, index)[:, 0]
+        losses.append(torch.where(counts, loss, 0.0))
+        correct.append((logits.argmax(1) == target) & counts)
+    return torch.cat(losses), torch.cat(correct)

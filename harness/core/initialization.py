@@ -1,0 +1,72 @@
+"""Initial weights by address: an element is a function of (seed, parameter name, row, column).
+
+Two arms of an ablation with the same seed therefore start with equal values wherever their
+parameters share a name, also when matching has made one of them wider.
+"""
+
+import hashlib
+
+import torch
+from torch import Tensor, nn
+
+from harness.core.slots import Slot
+from harness.core.spec import Init
+
+_GAMMA = -0x61C8864680B583EB  # 2**64 / golden ratio, as a signed integer: SplitMix64's increment
+_MULTIPLIERS = (-0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15)
+
+
+@torch.no_grad()
+def initialize(model: nn.Module, init: Init, n_layers: int, seed: int) -> None:
+    """Draw every parameter with two or more axes; the others keep the values they were built with.
+
+    Args:
+        model: Changed in place.
+        init: The distribution.
+        n_layers: For `outputs: depth_scaled`.
+        seed: Any integer.
+    """
+    outputs = _output_projections(model)
+    scales = {"normal": 1.0, "depth_scaled": (2 * n_layers) ** -0.5, "zero": 0.0}
+    for name, parameter in model.named_parameters():
+        if parameter.ndim >= 2:
+            std = init.std * (scales[init.outputs] if name in outputs else 1.0)
+            parameter.copy_(std * addressed_normal(seed, name, parameter.shape))
+
+
+def addressed_normal(seed: int, name: str, shape: torch.Size) -> Tensor:
+    """Return standard normal numbers, each a function of (seed, name, its indices) alone.
+
+    Source:
+        Steele, Lea and Flood 2014, "Fast Splittable Pseudorandom Number Generators" (SplitMix64's
+        finaliser as a hash of the indices); Salmon et al. 2011 for numbers by counter.
+    """
+    digest = hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest()
+    bits = torch.tensor(int.from_bytes(digest, "little", signed=True))
+    for axis, size in enumerate(shape):
+        index = torch.arange(size).view([-1 if a == axis else 1 for a in range(len(shape))])
+        bits = _mix(bits + (index + 1) * _GAMMA)
+    uniform = (_shift_right(bits, 11).double() + 0.5) * 2.0**-53
+    return torch.special.ndtri(uniform).float()
+
+
+def _mix(x: Tensor) -> Tensor:
+    x = (x ^ _shift_right(x, 30)) * _MULTIPLIERS[0]
+    x = (x ^ _shift_right(x, 27)) * _MULTIPLIERS[1]
+    return x ^ _shift_right(x, 31)
+
+
+def _shift_right(x: Tensor, n: int) -> Tensor:
+    """Shift without dragging the sign along: torch's integers are signed."""
+    return (x >> n) & ((1 << (64 - n)) - 1)
+
+
+def _output_projections(model: nn.Module) -> set[str]:
+    return {
+        f"{path}.{name}"
+        for path, module in model.named_modules()
+        if isinstance(module, Slot)
+        for name in module.output_projections
+    }
+
+

@@ -1,0 +1,165 @@
+"""The language model: embedding, blocks, final norm and head, filled from a `VariantSpec`."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from harness.core.cache import Cache
+from harness.core.context import Context
+from harness.core.initialization import initialize
+from harness.core.slots import (
+    ATTENTION,
+    BLOCK,
+    EMBEDDING,
+    FFN,
+    NORM,
+    OBJECTIVE,
+    POSITION,
+    Block,
+    Norm,
+    Position,
+)
+from harness.core.spec import VariantSpec
+from harness.errors import AblateError, ConfigError
+
+
+T = TypeVar("T")
+
+
+class LanguageModel(nn.Module):
+    """A causal language model built from a variant.
+
+    Raises:
+        ConfigError: a component refuses its dims or options; the path names the slot.
+    """
+
+    def __init__(self, spec: VariantSpec) -> None:
+        super().__init__()
+        dims = spec.dims
+        self.spec = spec
+        self.embedding = _build("embedding", lambda: EMBEDDING.build(spec.embedding, dims))
+        self.blocks = nn.ModuleList(_build_block(spec, i) for i in range(dims.n_layers))
+        last = dims.n_layers - 1
+        final_norm = self.blocks[last].final_norm
+        self.norm = _make_norm(spec, last, dims.d_model) if final_norm else nn.Identity()
+        self.head = nn.Linear(dims.d_model, dims.vocab_size, bias=False)
+        if spec.tie_embeddings:
+            self.head.weight = self.embedding.weight
+        self.objective = _build("objective", lambda: OBJECTIVE.build(spec.objective, dims))
+
+    def initialize(self, seed: int) -> "LanguageModel":
+        """Give every matrix its initial value, a function of (seed, name, row, column)."""
+        initialize(self, self.spec.init, self.spec.dims.n_layers, seed)
+        return self
+
+    def forward(
+        self,
+        tokens: Int[Tensor, "B T"],
+        *,
+        valid: Bool[Tensor, "B T"] | None = None,
+        documents: Int[Tensor, "B T"] | None = None,
+        caches: Sequence[Cache] | None = None,
+    ) -> Float[Tensor, "B T V"]:
+        """Return the logits of the token after each position.
+
+        Args:
+            tokens: Token ids.
+            valid: False marks padding, which no token sees; None means there is none.
+            documents: Attention stays inside runs of equal ids; None lets it see everything before.
+            caches: From `new_caches`, filled by earlier calls; these tokens are added to them.
+        """
+        hidden, _ = self.hidden(tokens, valid=valid, documents=documents, caches=caches)
+        return F.linear(hidden, self.head.weight)
+
+    def loss(
+        self,
+        tokens: Int[Tensor, "B T"],
+        targets: Int[Tensor, "B T"],
+        *,
+        documents: Int[Tensor, "B T"] | None = None,
+    ) -> Float[Tensor, ""]:
+        """Return the training loss. Targets are the next tokens: nothing is shifted here."""
+        hidden, context = self.hidden(tokens, documents=documents)
+        return self.objective(hidden, targets, self.head, context)
+
+    def hidden(
+        self,
+        tokens: Int[Tensor, "B T"],
+        *,
+        valid: Bool[Tensor, "B T"] | None = None,
+        documents: Int[Tensor, "B T"] | None = None,
+        caches: Sequence[Cache] | None = None,
+    ) -> tuple[Float[Tensor, "B T D"], Context]:
+        """Return what the head reads, with the context that the layers have filled."""
+        context = Context(_positions(tokens, valid, caches), valid, documents, caches)
+        if caches is None and tokens.shape[1] > self.spec.dims.max_seq_len:
+            longest = self.spec.dims.max_seq_len
+            raise AblateError(f"{tokens.shape[1]} tokens are more than max_seq_len ({longest})")
+        x = self.embedding(tokens, context)
+        for block in self.blocks:
+            x = block(x, context)
+        return self.norm(x), context
+
+    def new_caches(self, batch: int, max_len: int, dtype: torch.dtype | None = None) -> list[Cache]:
+        """Return an empty cache for every layer.
+
+        Raises:
+            AblateError: the model has no positions beyond `max_seq_len`.
+        """
+        if max_len > self.spec.dims.max_seq_len:
+            beyond = f"beyond max_seq_len ({self.spec.dims.max_seq_len})"
+            raise AblateError(f"a cache of {max_len} tokens goes {beyond}")
+        weight = self.head.weight
+        make = partial(_attention_of, batch=batch, max_len=max_len, device=weight.device)
+        return [make(block, dtype=dtype or weight.dtype) for block in self.blocks]
+
+
+def _attention_of(
+    block: nn.Module, batch: int, max_len: int, device: torch.device, dtype: torch.dtype
+) -> Cache:
+    return block.attention.new_cache(batch, max_len, device, dtype)  # type: ignore[union-attr, operator, return-value]
+
+
+def _positions(
+    tokens: Tensor, valid: Tensor | None, caches: Sequence[Cache] | None
+) -> Int[Tensor, "B T"]:
+    if valid is None:
+        positions = torch.arange(tokens.shape[1], device=tokens.device).expand(tokens.shape)
+    else:
+        positions = (valid.cumsum(1) - 1).clamp(min=0)
+    return positions if caches is None else positions + caches[0].lengths[:, None]
+
+
+def _build_block(spec: VariantSpec, layer_idx: int) -> Block:
+    dims = spec.dims
+    make_norm = partial(_make_norm, spec, layer_idx)
+
+    def make_position(width: int) -> Position:
+        component = spec.layer("position", layer_idx)
+        return _build("position", lambda: POSITION.build(component, dims, layer_idx, width))
+
+    chosen = spec.layer("attention", layer_idx)
+    attention = _build(
+        "attention", lambda: ATTENTION.build(chosen, dims, layer_idx, make_position, make_norm)
+    )
+    ffn = _build("ffn", lambda: FFN.build(spec.layer("ffn", layer_idx), dims, layer_idx))
+    block = spec.layer("block", layer_idx)
+    return _build("block", lambda: BLOCK.build(block, dims, layer_idx, attention, ffn, make_norm))
+
+
+def _make_norm(spec: VariantSpec, layer_idx: int, width: int) -> Norm:
+    return _build("norm", lambda: NORM.build(spec.layer("norm", layer_idx), width))
+
+
+def _build(slot: str, make: Callable[[], T]) -> T:
+    try:
+        return make()
+    except ConfigError as error:
+        # a position or a norm may be refused while the attention that holds it is being built
+        inner = error.problems[0].path[:1] in {("position",), ("norm",)}
+        raise error if inner else error.within(slot) from None

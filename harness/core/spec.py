@@ -1,0 +1,244 @@
+"""An architecture as data: sizes, and a component for every slot."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeVar
+
+from pydantic import Field
+
+from harness.core.dims import Dims
+from harness.core.registry import ComponentSpec
+from harness.core.slots import PER_LAYER, PER_MODEL, PRECISION, SLOTS
+from harness.errors import ConfigError, Problem, unknown
+from harness.schema import Frozen, parse
+
+T = TypeVar("T")
+
+
+class Init(Frozen):
+    """How matrices start: normal with standard deviation `std`, and the residual outputs so or less.
+
+    `outputs` says what becomes of the projections that write to the residual stream: `normal` treats
+    them as all others (Qwen3), `depth_scaled` divides by sqrt(2 n_layers) (GPT-2), `zero` makes every
+    block the identity at first (Zhang et al. 2019, arXiv:1901.09321).
+    """
+
+    std: float = Field(default=0.02, gt=0, le=10)
+    outputs: Literal["normal", "depth_scaled", "zero"] = "normal"
+
+
+@dataclass(frozen=True)
+class PrecisionSpec:
+    """The numbers computed with in training and, after a conversion, at inference."""
+
+    train: ComponentSpec
+    infer: ComponentSpec
+
+
+@dataclass(frozen=True)
+class VariantSpec:
+    """A complete, canonical description of a model; equal specs build equal models.
+
+    The slots of a layer hold a tuple of components that is cycled over the layers.
+    """
+
+    dims: Dims
+    embedding: ComponentSpec
+    position: tuple[ComponentSpec, ...]
+    norm: tuple[ComponentSpec, ...]
+    attention: tuple[ComponentSpec, ...]
+    ffn: tuple[ComponentSpec, ...]
+    block: tuple[ComponentSpec, ...]
+    objective: ComponentSpec
+    precision: PrecisionSpec
+    tie_embeddings: bool = True
+    init: Init = field(default_factory=Init)
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> "VariantSpec":
+        """Read what YAML says of a variant: dims and slots side by side; missing slots are Qwen3's.
+
+        Raises:
+            ConfigError: every unknown key, wrong value and illegal pair, with its path.
+        """
+        collect = _Collector()
+        known = [*Dims.model_fields, *SLOTS, "tie_embeddings", "init"]
+        for key in data.keys() - set(known):
+            collect.add(Problem((key,), unknown("key", key, known)))
+        dims = collect(lambda: _read_dims(data))
+        collect.stop_on_problems()
+        assert dims is not None
+        slots: dict[str, Any] = {}
+        for name, registry in PER_MODEL.items():
+            value = data.get(name, BASELINE[name])
+            slots[name] = collect(lambda r=registry, v=value: r.resolve(v, dims), name)
+        for name, registry in PER_LAYER.items():
+            value = data.get(name, BASELINE[name])
+            slots[name] = collect(lambda r=registry, v=value: _read_layers(r, v, dims), name)
+        slots["precision"] = collect(
+            lambda: _read_precision(data.get("precision", BASELINE["precision"])), "precision"
+        )
+        slots["init"] = collect(lambda: parse(Init, data.get("init")), "init")
+        slots["tie_embeddings"] = data.get("tie_embeddings", True)
+        if not isinstance(slots["tie_embeddings"], bool):
+            message = f"must be true or false, but got {slots['tie_embeddings']!r}"
+            collect.add(Problem(("tie_embeddings",), message))
+        collect.stop_on_problems()
+        spec = cls(dims=dims, **slots)
+        spec._check_pairs()
+        return spec
+
+    def layer(self, slot: str, layer_idx: int) -> ComponentSpec:
+        """Return the component that fills a slot of one layer."""
+        cycle: tuple[ComponentSpec, ...] = getattr(self, slot)
+        return cycle[layer_idx % len(cycle)]
+
+    def resized(self, **sizes: int) -> "VariantSpec":
+        """Return the same architecture with other dims."""
+        return replace(self, dims=self.dims.resized(**sizes))
+
+    def to_dict(self, write: Callable[[str, ComponentSpec], dict[str, Any]] | None = None) -> Any:
+        """Write everything, in the form that `read` takes.
+
+        `write` turns a component of a slot into a mapping; by default it is written whole.
+        """
+        write = write or (lambda _, component: component.to_dict())
+        slots: dict[str, Any] = {name: write(name, getattr(self, name)) for name in PER_MODEL}
+        for name in PER_LAYER:
+            cycle = [write(name, component) for component in getattr(self, name)]
+            slots[name] = cycle[0] if len(cycle) == 1 else cycle
+        slots["precision"] = {
+            "train": write("precision", self.precision.train),
+            "infer": write("precision", self.precision.infer),
+        }
+        init = self.init.model_dump()
+        return {
+            **self.dims.model_dump(),
+            **slots,
+            "tie_embeddings": self.tie_embeddings,
+            "init": init,
+        }
+
+    def identity(self) -> dict[str, Any]:
+        """Write what determines training: no defaults, so that adding an option changes nothing."""
+        written = self.to_dict(
+            lambda slot, component: SLOTS[slot].non_default(component, self.dims)
+        )
+        written["precision"] = written["precision"]["train"]
+        written["init"] = self.init.model_dump(exclude_defaults=True)
+        return written  # type: ignore[no-any-return]
+
+    def _check_pairs(self) -> None:
+        for layer_idx in range(self.dims.n_layers):
+            filled = {slot: self.layer(slot, layer_idx) for slot in PER_LAYER}
+            filled |= {slot: getattr(self, slot) for slot in PER_MODEL}
+            for slot, component in filled.items():
+                others = {s: c for s, c in filled.items() if s != slot}
+                _check_layer(slot, component, others, layer_idx)
+
+
+BASELINE: dict[str, str] = {  # Qwen3; names of components, so that a missing slot is never empty
+    "embedding": "token",
+    "position": "rope",
+    "norm": "rms_norm",
+    "attention": "gqa",
+    "ffn": "swiglu",
+    "block": "pre_norm",
+    "objective": "next_token",
+    "precision": "fp32",
+}
+
+
+class _Collector:
+    """Runs readers one after the other, so that a user sees all mistakes at once."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def __call__(self, reader: Callable[[], T], *prefix: str) -> T | None:
+        try:
+            return reader()
+        except ConfigError as error:
+            self.problems += error.within(*prefix).problems
+            return None
+
+    def add(self, problem: Problem) -> None:
+        self.problems.append(problem)
+
+    def stop_on_problems(self) -> None:
+        if self.problems:
+            raise ConfigError(*self.problems)
+
+
+def _read_dims(data: Mapping[str, Any]) -> Dims:
+    sizes = {key: data[key] for key in Dims.model_fields if key in data}
+    d_model, n_heads = sizes.get("d_model"), sizes.get("n_heads")
+    if "head_dim" not in sizes and isinstance(d_model, int) and isinstance(n_heads, int):
+        if n_heads < 1 or d_model % n_heads:
+            divide = f"d_model ({d_model}) must be divisible by n_heads ({n_heads})"
+            raise ConfigError.at(("n_heads",), f"{divide}, or head_dim be given")
+        sizes["head_dim"] = d_model // n_heads
+    return parse(Dims, sizes)
+
+
+def _read_layers(registry: Any, value: object, dims: Dims) -> tuple[ComponentSpec, ...]:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        return (registry.resolve(value, dims),)
+    if not 1 <= len(value) <= dims.n_layers:
+        between = f"must hold between 1 and n_layers ({dims.n_layers}) components"
+        raise ConfigError.at((), f"a list cycled over the layers {between}, but got {len(value)}")
+    collect = _Collector()
+    cycle = [
+        collect(lambda v=v, i=i: _within(i, lambda: registry.resolve(v, dims)))
+        for i, v in enumerate(value)
+    ]
+    collect.stop_on_problems()
+    return _shortest_cycle([c for c in cycle if c is not None], dims.n_layers)
+
+
+def _within(index: int, reader: Callable[[], T]) -> T:
+    try:
+        return reader()
+    except ConfigError as error:
+        raise error.within(index) from None
+
+
+def _shortest_cycle(cycle: list[ComponentSpec], n_layers: int) -> tuple[ComponentSpec, ...]:
+    """Write a cycle in the one shortest way, so that equal architectures are equal specs."""
+    layers = [cycle[i % len(cycle)] for i in range(n_layers)]
+    for length in range(1, len(cycle) + 1):
+        if all(layers[i] == layers[i % length] for i in range(n_layers)):
+            return tuple(layers[:length])
+    raise AssertionError("a cycle always repeats itself")
+
+
+def _read_precision(value: object) -> PrecisionSpec:
+    sides = {"train", "infer"}
+    if isinstance(value, Mapping) and value.keys() <= sides:
+        both = {side: value.get(side, BASELINE["precision"]) for side in sides}
+    else:
+        both = dict.fromkeys(sides, value)
+    collect = _Collector()
+    read = {s: collect(lambda v=v: PRECISION.resolve(v), s) for s, v in both.items()}
+    collect.stop_on_problems()
+    return PrecisionSpec(**read)  # type: ignore[arg-type]
+
+
+def _check_layer(
+    slot: str, component: ComponentSpec, others: dict[str, ComponentSpec], layer_idx: int
+) -> None:
+    this = SLOTS[slot][component.name]
+    provided = {f: s for s, c in others.items() for f in SLOTS[s][c.name].provides}
+    for feature in sorted(this.excludes & provided.keys()):
+        other = provided[feature]
+        raise ConfigError.at(
+            (slot,),
+            f"{slot} {component.name!r} does not go together with {other} "
+            f"{others[other].name!r} (layer {layer_idx}): it excludes {feature!r}",
+        )
+    for feature in sorted(this.requires - provided.keys()):
+        raise ConfigError.at(
+            (slot,),
+            f"{slot} {component.name!r} needs a component that provides {feature!r}, "
+            f"and layer {layer_idx} has none",
+        )

@@ -1,0 +1,1 @@
+"""Text becomes batches: corpora, tokenizers, the split, the cache, and the order of training."""

@@ -1,0 +1,1 @@
+"""From YAML to runs: plan, execute, collect."""

@@ -1,0 +1,55 @@
+"""The edges of the program, where data from outside becomes typed: pydantic, strict and frozen."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.errors import ConfigError, Problem, unknown
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Frozen(BaseModel):
+    """An immutable record: unknown keys are errors and nothing is coerced (`"2"` is no number)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
+
+
+def parse(schema: type[M], data: object) -> M:
+    """Validate `data` (as read from YAML or JSON) against `schema`.
+
+    Raises:
+        ConfigError: all problems at once, each with its path and the nearest known key.
+    """
+    if data is None:
+        data = {}  # `train:` with nothing under it
+    if not isinstance(data, Mapping):
+        raise ConfigError.at((), f"must be a mapping of keys to values, but got {data!r}")
+    try:
+        return schema.model_validate(dict(data))
+    except ValidationError as error:
+        raise ConfigError(*(_problem(e, schema) for e in error.errors())) from None
+
+
+def _problem(error: Any, schema: type[BaseModel]) -> Problem:
+    path = tuple(error["loc"])
+    if error["type"] == "extra_forbidden":
+        return Problem(path, unknown("key", path[-1], _keys_beside(path, schema)))
+    if error["type"] == "missing":
+        return Problem(path, "this key is required")
+    if cause := error.get("ctx", {}).get("error"):  # our own ValueErrors carry their own words
+        return Problem(path, str(cause))
+    message = error["msg"][0].lower() + error["msg"][1:]
+    return Problem(path, f"{message}, but got {error['input']!r}")
+
+
+def _keys_beside(path: tuple[Any, ...], schema: type[BaseModel]) -> list[str]:
+    """The keys that would have been right where an unknown one was found."""
+    for key in path[:-1]:
+        field = schema.model_fields.get(key)
+        annotation = field.annotation if field else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        schema = annotation
+    return [field.alias or name for name, field in schema.model_fields.items()]

@@ -1,0 +1,67 @@
+"""The one way a file is replaced: a reader sees the old content or the new, never a part."""
+
+import contextlib
+import json
+import math
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace the file at `path`, making its folder; durable when this returns."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)  # noqa: PTH105
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Replace the file at `path` with UTF-8 text."""
+    write_bytes(path, content.encode())
+
+
+def write_json(path: Path, content: object) -> None:
+    """Replace the file at `path` with indented strict JSON; floats are read back bit for bit."""
+    write_text(path, encode_json(content, indent=2) + "\n")
+
+
+def encode_json(content: object, *, indent: int | None = None) -> str:
+    """Encode strict JSON.
+
+    Raises:
+        ValueError: for NaN and infinities, which JSON lacks: see `null_for_nan`.
+    """
+    return json.dumps(content, allow_nan=False, ensure_ascii=False, indent=indent)
+
+
+def null_for_nan(content: Any) -> Any:
+    """Return the same data with each NaN or infinite number, at any depth, as None."""
+    match content:
+        case float() if not math.isfinite(content):
+            return None
+        case Mapping():
+            return {key: null_for_nan(value) for key, value in content.items()}
+        case list() | tuple():
+            return [null_for_nan(value) for value in content]
+    return content
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable, where the file system can."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some network file systems refuse to sync a folder
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

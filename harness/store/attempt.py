@@ -1,0 +1,148 @@
+"""One attempt at a run: a folder with one writer, whose files say everything about it."""
+
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from harness.store import curve, lock
+from harness.store.errors import StoreError
+from harness.store.records import Heartbeat, Result, RunRecord, read_record, write_record
+from harness.store.status import Status
+
+SECONDS_BETWEEN_BEATS = 1.0
+
+
+class Attempt:
+    """The folder `<environment>-<number>` of a run.
+
+    Whoever writes does so inside `with attempt.hold():`; anyone may read at any time.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.environment, _, number = path.name.rpartition("-")
+        self.number = int(number)
+        self._is_ours = False
+        self._last_beat = float("-inf")
+
+    def __repr__(self) -> str:
+        return f"Attempt({str(self.path)!r})"
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run this is an attempt at."""
+        return self.path.parent.name
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Be the writer; the run counts as running until this ends or the process dies.
+
+        Raises:
+            StoreError: another process is the writer.
+        """
+        with lock.hold(self.path / "lock"):
+            self._is_ours = True
+            curve.drop_torn_line(self.path / "curve.jsonl")
+            try:
+                yield
+            finally:
+                self._is_ours = False
+
+    def write_run(self, record: RunRecord) -> None:
+        """Write down what this run is, once.
+
+        Raises:
+            StoreError: it was written before.
+        """
+        self._write_once("run.json", record)
+
+    def append_measurement(self, measurement: Mapping[str, Any]) -> None:
+        """Add a point to the learning curve; it needs a `step`."""
+        assert self._is_ours, "only the holder writes"
+        assert "step" in measurement
+        curve.append_point(self.path / "curve.jsonl", measurement)
+
+    def beat(self, heartbeat: Heartbeat) -> None:
+        """Show how far the run is; heartbeats within a second of the last are dropped."""
+        assert self._is_ours, "only the holder writes"
+        now = time.monotonic()
+        if now - self._last_beat >= SECONDS_BETWEEN_BEATS:
+            write_record(self.path / "heartbeat.json", heartbeat)
+            self._last_beat = now
+
+    def finish(self, result: Result) -> None:
+        """End the attempt: from here on it has this status for ever.
+
+        Raises:
+            StoreError: it had ended before.
+        """
+        self._write_once("result.json", result)
+
+    def read_run(self) -> RunRecord | None:
+        """Read what this run is; None before it was written.
+
+        Raises:
+            StoreError: the file is corrupt.
+        """
+        return read_record(self.path / "run.json", RunRecord)
+
+    def read_heartbeat(self) -> Heartbeat | None:
+        """Read how far the run was; None before the first heartbeat.
+
+        Raises:
+            StoreError: the file is corrupt.
+        """
+        return read_record(self.path / "heartbeat.json", Heartbeat)
+
+    def read_curve(self) -> list[curve.Point]:
+        """Read the learning curve by step, without a torn last line.
+
+        Raises:
+            StoreError: another line is corrupt.
+        """
+        return curve.read_curve(self.path / "curve.jsonl")
+
+    def read_result(self) -> Result | None:
+        """Read how the attempt ended; None if it has not.
+
+        Raises:
+            StoreError: the file is corrupt.
+        """
+        return read_record(self.path / "result.json", Result)
+
+    @property
+    def status(self) -> Status:
+        """What has become of the attempt; a file that cannot be read makes it `corrupt`."""
+        # Probed before the result is looked for: a writer that ends in between has left one.
+        is_held = lock.is_held(self.path / "lock")
+        try:
+            self.read_run()
+            result = self.read_result()
+        except StoreError:
+            return Status.CORRUPT
+        if result:
+            return result.status
+        return Status.RUNNING if is_held else Status.INTERRUPTED
+
+    def remove(self) -> None:
+        """Delete the folder, and the run's if this was its last attempt.
+
+        Raises:
+            StoreError: the attempt is being written.
+        """
+        hidden = self.path.with_name(f".removed-{self.path.name}")
+        with self.hold():
+            self.path.rename(hidden)  # a half-deleted folder is never taken for an attempt
+        shutil.rmtree(hidden)
+        if not any(self.path.parent.iterdir()):
+            self.path.parent.rmdir()
+
+    def _write_once(self, name: str, record: RunRecord | Result) -> None:
+        assert self._is_ours, "only the holder writes"
+        path = self.path / name
+        if path.exists():
+            raise StoreError(path, "already written; a run's record is never overwritten")
+        write_record(path, record)

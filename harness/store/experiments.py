@@ -1,0 +1,117 @@
+"""An experiment's folder: its plan, and the tables made from its runs.
+
+`plan.json` holds the question and everything the verdicts depend on:
+
+- `name`, `question`, `created`, `file`, `baseline` (an arm), `metric`, `alpha`, `seeds`;
+- `contrasts`: name to `[arm, against]`; the one named `primary` is judged on its own;
+- `held_equal`, `differs`: phrases such as "tokens (1M)";
+- `arms`: name to `variant`, `changes`, `cost` (`params`, `params_non_embedding`,
+  `train_flops_per_token`, `cache_bytes`, `cache_seq_len`, `cache_dtype`) and perhaps `factors`
+  and `matched` (whose `refused`, if any, says why the arm could not be matched);
+- `runs`: `arm`, `seed`, `replica`, `run_id`, `environment` of each planned run.
+"""
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from harness.errors import AblateError, unknown
+from harness.store.atomic import write_bytes, write_json, write_text
+from harness.store.errors import StoreError
+from harness.store.names import check_name, is_name
+from harness.store.tables import Plan, empty_curves, empty_runs
+
+PLAN_KEYS = {
+    *("name", "question", "baseline", "metric", "alpha", "contrasts"),
+    *("held_equal", "differs", "seeds", "arms", "runs"),
+}
+
+
+@dataclass(frozen=True)
+class ExperimentTables:
+    """An experiment as last collected."""
+
+    plan: Plan
+    runs: pd.DataFrame
+    curves: pd.DataFrame
+
+
+class ExperimentStore:
+    """The experiments under a results root: `<root>/experiments/<name>/`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._folder = root / "experiments"
+
+    def names(self) -> list[str]:
+        """List the experiments that have a plan, sorted."""
+        plans = self._folder.glob("*/plan.json")
+        return sorted(p.parent.name for p in plans if is_name(p.parent.name))
+
+    def folder(self, name: str) -> Path:
+        """Return where the experiment is, or would be, kept.
+
+        Raises:
+            AblateError: `name` may not name a folder.
+        """
+        return self._folder / check_name("an experiment's name", name)
+
+    def open(self, name: str) -> ExperimentTables:
+        """Read an experiment; its tables are empty before they are first written.
+
+        Raises:
+            AblateError: there is no such experiment.
+            StoreError: one of its files is corrupt.
+        """
+        if name not in self.names():
+            raise AblateError(unknown("experiment", name, self.names()))
+        folder = self.folder(name)
+        return ExperimentTables(
+            plan=_read_plan(folder / "plan.json"),
+            runs=_read_table(folder / "runs.parquet", empty_runs()),
+            curves=_read_table(folder / "curves.parquet", empty_curves()),
+        )
+
+    def write_plan(self, plan: Plan) -> None:
+        """Write `plan.json`, replacing an older one of the same name."""
+        write_json(self.folder(plan["name"]) / "plan.json", plan)
+
+    def write_tables(
+        self, name: str, runs: pd.DataFrame, curves: pd.DataFrame, summary: pd.DataFrame
+    ) -> None:
+        """Replace the tables, each atomically."""
+        folder = self.folder(name)
+        write_bytes(folder / "runs.parquet", _parquet(runs))
+        write_bytes(folder / "curves.parquet", _parquet(curves))
+        write_text(folder / "summary.csv", summary.to_csv(index=False, lineterminator="\n"))
+
+
+def _read_plan(path: Path) -> Plan:
+    try:
+        plan: Any = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise StoreError(path, f"corrupt: {error}") from None
+    if not isinstance(plan, dict):
+        raise StoreError(path, "corrupt: must be an object")
+    if missing := sorted(PLAN_KEYS - plan.keys()):
+        raise StoreError(path, f"corrupt: lacks {', '.join(missing)}")
+    return plan
+
+
+def _read_table(path: Path, empty: pd.DataFrame) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except FileNotFoundError:
+        return empty
+    except (ValueError, OSError) as error:  # what pyarrow raises for a file that is no Parquet
+        raise StoreError(path, f"corrupt: {error}") from None
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    return buffer.getvalue()

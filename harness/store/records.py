@@ -1,0 +1,80 @@
+"""The files of a run's folder, typed."""
+
+import os
+import socket
+import time
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import Field, ValidationError
+
+from harness.schema import Frozen
+from harness.store.atomic import null_for_nan, write_json
+from harness.store.errors import StoreError
+from harness.store.status import Status
+
+Number = int | float
+F = TypeVar("F", bound=Frozen)
+
+
+class RunRecord(Frozen):
+    """`run.json`: what was asked for and where it ran, written once at the start."""
+
+    config: dict[str, Any]
+    """The complete configuration, defaults included."""
+    fingerprint: dict[str, float | str]
+    """Outputs and gradients of the code on a fixed tiny input."""
+    environment: dict[str, Any]
+    created: str
+    """ISO 8601, UTC."""
+    replica: int = 0
+
+
+class Heartbeat(Frozen):
+    """`heartbeat.json`: how far the run is, for display only."""
+
+    fraction: float
+    """Of the budget, 0 to 1."""
+    step: int
+    loss: float | None = None
+    tokens_per_s: float | None = None
+    seconds_left: float | None = None
+    pid: int = Field(default_factory=os.getpid)
+    host: str = Field(default_factory=socket.gethostname)
+    time: float = Field(default_factory=time.time)
+    """Seconds since 1970."""
+
+
+class Result(Frozen):
+    """`result.json`: how the run ended, written once; a run with one is never run again."""
+
+    status: Literal[Status.DONE, Status.DIVERGED, Status.FAILED]
+    seconds: float
+    """Spent by all of the attempt's processes."""
+    cause: str | None = None
+    """Why it diverged or failed."""
+    metrics: dict[str, Number | None] = Field(default_factory=dict)
+    documents: dict[str, tuple[float | None, int]] = Field(default_factory=dict)
+    """Held-out loss by document: nats and bytes, both summed over the document."""
+    cost: dict[str, Any] = Field(default_factory=dict)
+
+
+def write_record(path: Path, record: Frozen) -> None:
+    """Write a record atomically; NaN and infinities become null."""
+    write_json(path, null_for_nan(record.model_dump()))
+
+
+def read_record(path: Path, kind: type[F]) -> F | None:
+    """Read a record, None if the file is not there.
+
+    Raises:
+        StoreError: the file is no JSON, or lacks or has too many keys.
+    """
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise StoreError(path, f"corrupt: {where + ': ' if where else ''}{first['msg']}") from None

@@ -1,0 +1,1 @@
+"""Spend a budget on a model and report what happened."""

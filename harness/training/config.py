@@ -1,0 +1,67 @@
+"""How to train, as data: the same for every arm of an ablation unless the arm is about it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from harness.core.registry import ComponentSpec
+from harness.errors import ConfigError, Problem
+from harness.quantities import Count
+from harness.schema import Frozen, parse
+from harness.training.budget import Budget
+from harness.training.optimizers import OPTIMIZER
+from harness.training.schedules import SCHEDULE
+
+CHOSEN = {"optimizer": OPTIMIZER, "schedule": SCHEDULE}
+
+
+class TrainConfig(Frozen):
+    """Budget, batches, optimizer, schedule and how often to evaluate.
+
+    `grad_clip` is the largest global gradient norm; `evaluations` is the number of evaluations,
+    evenly spaced over the budget, the last one at its end.
+    """
+
+    budget: Budget
+    batch_size: Count = 8
+    seq_len: Count = 128
+    optimizer: ComponentSpec
+    schedule: ComponentSpec
+    grad_clip: float = Field(default=1.0, gt=0)
+    evaluations: Count = 5
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> "TrainConfig":
+        """Read what YAML says of training.
+
+        Raises:
+            ConfigError: every unknown key and wrong value, with its path.
+        """
+        problems: list[Problem] = []
+        chosen: dict[str, Any] = {}
+        for key, default in (("optimizer", "adamw"), ("schedule", "cosine")):
+            try:
+                chosen[key] = CHOSEN[key].resolve(data.get(key, default))
+            except ConfigError as error:
+                problems += error.within(key).problems
+                chosen[key] = ComponentSpec(default)
+        try:
+            config = parse(cls, {**data, **chosen})
+        except ConfigError as error:
+            raise ConfigError(*problems, *error.problems) from None
+        if problems:
+            raise ConfigError(*problems)
+        return config
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write everything, in the form that `read` takes."""
+        written = self.model_dump(exclude={"budget", *CHOSEN})
+        written |= {key: getattr(self, key).to_dict() for key in CHOSEN}
+        return {"budget": self.budget.model_dump(exclude_none=True), **written}
+
+    def identity(self) -> dict[str, Any]:
+        """Write what differs from the defaults, so that adding an option changes nothing."""
+        written = self.model_dump(exclude={"budget", *CHOSEN}, exclude_defaults=True)
+        written |= {key: CHOSEN[key].non_default(getattr(self, key)) for key in CHOSEN}
+        return {"budget": self.budget.model_dump(exclude_none=True), **written}

@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+from harness.data.tokenizers import TOKENIZER
+from harness.errors import ConfigError
+
+TRAINING = ["the cat sat on the mat; the cat ate the rat.\n" * 20, "Straße, naïve, 東京 😀\r\n"]
+NASTY = [
+    "",
+    " ",
+    "\n\n\t \r\n",
+    "the cat<|endoftext|>the mat",
+    "never seen: ZQX 12345 ±∮ 東京 👩‍👩‍👧 e\u0301",
+    "\x00\x01\x7f\ufeff\uffff\U0010ffff",
+    *TRAINING,
+]
+
+
+@pytest.fixture(params=list(TOKENIZER))
+def tokenizer(request):
+    tokenizer = TOKENIZER[request.param]()
+    tokenizer.train(TRAINING)
+    return tokenizer
+
+
+def test_decoding_returns_the_text(tokenizer):
+    for text, ids in zip(NASTY, tokenizer.encode(NASTY), strict=True):
+        assert tokenizer.decode(ids) == text
+
+
+def test_ids_are_below_vocab_size_and_no_text_is_a_separator(tokenizer):
+    ids = [i for text in tokenizer.encode(NASTY) for i in text]
+    assert 0 <= min(ids) <= max(ids) < tokenizer.vocab_size
+    assert 0 <= tokenizer.separator < tokenizer.vocab_size
+    assert tokenizer.separator not in ids
+
+
+def test_separators_are_not_decoded(tokenizer):
+    [ids] = tokenizer.encode(["a cat"])
+    stored = np.array([tokenizer.separator, *ids, tokenizer.separator], np.uint16)
+    assert tokenizer.decode(stored) == "a cat"
+
+
+def test_a_broken_character_is_marked(tokenizer):
+    [ids] = tokenizer.encode(["∮"])
+    assert set(tokenizer.decode(ids[:-1])) == {"\ufffd"}
+
+
+def test_a_loaded_tokenizer_is_the_saved_one(tokenizer, tmp_path):
+    tokenizer.save(tmp_path)
+    loaded = type(tokenizer).load(tmp_path, **({"vocab_size": 1024} if vars(tokenizer) else {}))
+    assert loaded.encode(NASTY) == tokenizer.encode(NASTY)
+    assert (loaded.vocab_size, loaded.separator) == (tokenizer.vocab_size, tokenizer.separator)
+
+
+def test_training_again_gives_the_same_code(tokenizer):
+    again = type(tokenizer)()
+    again.train(iter(TRAINING))
+    assert again.encode(NASTY) == tokenizer.encode(NASTY)
+
+
+def test_vocab_size_is_known_before_training():
+    assert TOKENIZER.build(TOKENIZER.resolve("byte")).vocab_size == 257
+    assert TOKENIZER.build(TOKENIZER.resolve({"name": "bpe", "vocab_size": 300})).vocab_size == 300
+
+
+def test_bpe_keeps_its_declared_size_when_the_text_has_fewer_merges():
+    tokenizer = TOKENIZER["bpe"](vocab_size=4096)
+    tokenizer.train(["aaa"])
+    assert tokenizer.vocab_size == 4096
+
+
+def test_bpe_merges_what_is_frequent():
+    tokenizer = TOKENIZER["bpe"](vocab_size=300)
+    tokenizer.train(TRAINING)
+    assert len(tokenizer.encode([" the"])[0]) == 1
+    assert len(tokenizer.encode([" xyz"])[0]) == 4
+
+
+def test_bpe_stays_within_its_declared_size():
+    tokenizer = TOKENIZER["bpe"](vocab_size=260)
+    tokenizer.train(TRAINING)
+    assert max(tokenizer.encode(TRAINING)[0]) == 259
+
+
+@pytest.mark.parametrize("size", [256, 0, 2**21, "1024"])
+def test_bpe_refuses_an_impossible_size(size):
+    with pytest.raises(ConfigError, match=f"vocab_size: .*but got {size!r}"):
+        TOKENIZER.resolve({"name": "bpe", "vocab_size": size})

@@ -1,0 +1,1 @@
+"""What may vary: one component, one file; presets name whole variants."""

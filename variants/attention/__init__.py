@@ -1,0 +1,1 @@
+"""What fills the slot `attention`: one component, one file."""

@@ -1,0 +1,1 @@
+"""What fills the slot `block`: one component, one file."""

@@ -1,0 +1,1 @@
+"""What fills the slot `embedding`: one component, one file."""

@@ -1,0 +1,1 @@
+"""What fills the slot `ffn`: one component, one file."""

@@ -1,0 +1,1 @@
+"""What fills the slot `norm`: one component, one file."""

@@ -1,0 +1,1 @@
+"""What fills the slot `objective`: one component, one file."""

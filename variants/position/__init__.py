@@ -1,0 +1,1 @@
+"""What fills the slot `position`: one component, one file."""

@@ -1,0 +1,1 @@
+"""What fills the slot `precision`: one component, one file."""
