@@ -81,7 +81,9 @@ def seeds_needed(effect: float, sd: float, level: float) -> int | None:
     if not effect:
         return None
     for n in range(LEAST_PAIRS, MOST_SEEDS + 1):
-        if (smallest_detectable(n, sd, level) or math.inf) <= abs(effect):
+        detectable = smallest_detectable(n, sd, level)
+        assert detectable is not None  # there are two pairs or more
+        if detectable <= abs(effect):
             return n
     return None
 

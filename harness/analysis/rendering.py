@@ -14,6 +14,8 @@ from harness.analysis.units import count, decimals_for, percent, size
 from harness.analysis.verdict import Verdict
 from harness.store.tables import Plan
 
+_BELOW = (0, 0, 1, 0)
+"""A blank line after what is padded with it."""
 _STYLES = {
     Verdict.BETTER: "green",
     Verdict.WORSE: "red",
@@ -25,24 +27,25 @@ _STYLES = {
 def comparison_tables(comparison: Comparison, plan: Plan) -> list[RenderableType]:
     """Draw the arms, the contrasts and a sentence for each contrast."""
     sentences = [
-        Padding(Text(sentence(contrast, plan), style=_STYLES[contrast.verdict]), (0, 1))
+        Padding(Text(sentence(contrast, plan), style=_STYLES[contrast.verdict]), _BELOW)
         for contrast in comparison.contrasts
     ]
-    return [arm_table(comparison, plan), contrast_table(comparison), *sentences]
+    tables = [arm_table(comparison, plan), contrast_table(comparison)]
+    return [*(Padding(table, _BELOW) for table in tables), *sentences]
 
 
 def arm_table(comparison: Comparison, plan: Plan) -> Table:
     """Draw each arm's metric with its interval and n, and its cost."""
     table = _table(plan["question"])
     table.add_column("arm", overflow="fold")
-    table.add_column(f"{comparison.metric} ({percent(LEVEL_OF_MEANS)} interval)", justify="right")
-    for title in ("n", "params", "FLOPs/token", _cache_title(plan), "tokens/s"):
+    interval = f"{comparison.metric}\n{percent(LEVEL_OF_MEANS)} interval"
+    for title in (interval, "n", "params", "FLOPs/\ntoken", _cache_title(plan), "tokens/s"):
         table.add_column(title, justify="right")
     for arm in comparison.arms:
         table.add_row(
             Text(arm.arm),
             _mean_words(arm),
-            f"{arm.n}" if arm.n == arm.n_planned else f"{arm.n} of {arm.n_planned}",
+            f"{arm.n}" if arm.n == arm.n_planned else f"{arm.n}/{arm.n_planned}",
             count(arm.params),
             count(arm.train_flops_per_token),
             size(arm.cache_bytes),
@@ -56,10 +59,8 @@ def contrast_table(comparison: Comparison) -> Table:
     """Draw each difference with its simultaneous interval, n, rho and verdict."""
     table = _table(f"Differences in {comparison.metric}, paired by seed")
     table.add_column("contrast", overflow="fold")
-    table.add_column("difference", justify="right")
-    table.add_column("interval", justify="right")
-    table.add_column("n", justify="right")
-    table.add_column("rho", justify="right")
+    for title in ("difference", "interval", "n", "rho"):
+        table.add_column(title, justify="right")
     table.add_column("verdict")
     for contrast in comparison.contrasts:
         table.add_row(
@@ -82,6 +83,7 @@ def _table(title: str) -> Table:
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
+        show_edge=False,
     )
 
 
@@ -90,8 +92,9 @@ def _mean_words(arm: ArmSummary) -> str:
         return "-"
     if arm.low is None or arm.high is None:
         return f"{arm.mean:.4f}"
-    decimals = decimals_for(0.0, arm.high - arm.low)
-    return f"{arm.mean:.{decimals}f} ({arm.low:.{decimals}f} to {arm.high:.{decimals}f})"
+    half_width = (arm.high - arm.low) / 2
+    decimals = decimals_for(-half_width, half_width)
+    return f"{arm.mean:.{decimals}f} ± {half_width:.{decimals}f}"
 
 
 def _losses(arm: ArmSummary) -> str:
@@ -102,4 +105,4 @@ def _losses(arm: ArmSummary) -> str:
 
 def _cache_title(plan: Plan) -> str:
     lengths = {arm["cost"].get("cache_seq_len") for arm in plan["arms"].values()} - {None}
-    return f"cache, T={lengths.pop()}" if len(lengths) == 1 else "cache"
+    return f"cache at\nT={lengths.pop()}" if len(lengths) == 1 else "cache"

@@ -1,5 +1,7 @@
 """A contrast in words: the claim, its interval, and always what was held equal."""
 
+from dataclasses import replace
+
 from harness.analysis.contrasts import Contrast
 from harness.analysis.intervals import MOST_SEEDS
 from harness.analysis.units import decimals_for, percent
@@ -9,25 +11,25 @@ from harness.store.tables import Plan
 
 def sentence(contrast: Contrast, plan: Plan) -> str:
     """Say what may be claimed of a contrast."""
-    return f"{_claim(contrast, plan)}, {_conditions(plan)}.{_advice(contrast)}"
+    planned = "planned " if contrast.verdict is Verdict.REFUSED else ""
+    return f"{_claim(contrast, plan)}, {planned}{_conditions(plan)}.{_advice(contrast)}"
 
 
-def interval_words(contrast: Contrast, *, reverse: bool = False) -> str:
-    """Write the interval, of the opposite difference if reversed: `0.004 to 0.020`."""
+def interval_words(contrast: Contrast) -> str:
+    """Write the interval of the difference: `-0.004 to +0.020`."""
     if contrast.low is None or contrast.high is None:
         return "no interval"
-    low, high = (-contrast.high, -contrast.low) if reverse else (contrast.low, contrast.high)
-    decimals, sign = decimals_for(low, high), "+" if low <= 0 <= high else ""
-    return f"{low:{sign}.{decimals}f} to {high:{sign}.{decimals}f}"
+    decimals = decimals_for(contrast.low, contrast.high)
+    return f"{contrast.low:+.{decimals}f} to {contrast.high:+.{decimals}f}"
 
 
-def difference_words(contrast: Contrast, *, sign: str = "+") -> str:
+def difference_words(contrast: Contrast) -> str:
     """Write the difference with as many decimals as its interval."""
     if contrast.difference is None:
         return "none"
     if contrast.low is None or contrast.high is None:
-        return f"{contrast.difference:{sign}.3g}"
-    return f"{contrast.difference:{sign}.{decimals_for(contrast.low, contrast.high)}f}"
+        return f"{contrast.difference:+.3g}"
+    return f"{contrast.difference:+.{decimals_for(contrast.low, contrast.high)}f}"
 
 
 def interval_name(contrast: Contrast) -> str:
@@ -37,32 +39,39 @@ def interval_name(contrast: Contrast) -> str:
 
 
 def _claim(contrast: Contrast, plan: Plan) -> str:
-    arms, metric = (contrast.arm, contrast.baseline), plan["metric"]
-    if contrast.verdict is Verdict.REFUSED:
-        found = f"the difference is {difference_words(contrast)} {metric} {_evidence(contrast)}"
-        seen = "no seed has both" if contrast.difference is None else found
-        return f"{' against '.join(arms)} is refused: {contrast.reason}; {seen}"
-    if contrast.verdict is Verdict.NOT_RESOLVED:
-        found = f"the difference is {difference_words(contrast)} {metric}"
-        return f"{' against '.join(arms)} is not resolved: {found} {_evidence(contrast)}"
-    assert contrast.difference is not None  # what is judged was measured
-    down = contrast.difference < 0
-    amount = difference_words(contrast, sign="").removeprefix("-")
-    claim = f"{contrast.arm} is {contrast.verdict} than {contrast.baseline} by {amount} {metric}"
-    return f"{claim} {_evidence(contrast, reverse=down)}"
+    pair, metric = f"{contrast.arm} against {contrast.baseline}", plan["metric"]
+    found = f"the difference is {difference_words(contrast)} {metric} {_evidence(contrast)}"
+    match contrast.verdict:
+        case Verdict.REFUSED:
+            seen = "no seed has both" if contrast.difference is None else found
+            return f"{pair} is refused: {contrast.reason}; {seen}"
+        case Verdict.NOT_RESOLVED:
+            return f"{pair} is not resolved: {found}"
+    claim = f"{contrast.arm} is {contrast.verdict} than {contrast.baseline}"
+    upwards = _upwards(contrast)
+    amount = difference_words(upwards).removeprefix("+")
+    return f"{claim} by {amount} {metric} {_evidence(upwards).replace('+', '')}"
 
 
-def _evidence(contrast: Contrast, *, reverse: bool = False) -> str:
+def _upwards(contrast: Contrast) -> Contrast:
+    """The same contrast, turned round if negative: the verdict says the direction."""
+    low, high, difference = contrast.low, contrast.high, contrast.difference
+    assert low is not None and high is not None and difference is not None  # it was judged
+    if difference > 0:
+        return contrast
+    return replace(contrast, difference=-difference, low=-high, high=-low)
+
+
+def _evidence(contrast: Contrast) -> str:
     if contrast.low is None:
         return f"(n = {contrast.n}: no interval)"
-    words = interval_words(contrast, reverse=reverse)
-    return f"({interval_name(contrast)} {words}, n = {contrast.n})"
+    return f"({interval_name(contrast)} {interval_words(contrast)}, n = {contrast.n})"
 
 
 def _conditions(plan: Plan) -> str:
     held, differs = _listed(plan["held_equal"]), _listed(plan["differs"])
     if not held:
-        return f"and nothing was matched: the arms differ in {differs or 'their budgets too'}"
+        return f"with nothing matched: the arms differ in {differs or 'their budgets too'}"
     return f"with {held} held equal" + (f", but not {differs}" if differs else "")
 
 

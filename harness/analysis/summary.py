@@ -24,7 +24,9 @@ def summary_frame(comparison: Comparison) -> pd.DataFrame:
         [asdict(contrast) for contrast in comparison.contrasts], columns=["arm", *_OF_CONTRAST]
     )
     titles = {name: f"contrast_{name}" for name in _OF_CONTRAST}
-    return arms.merge(contrasts.rename(columns=titles), on="arm", how="left")
+    table = arms.merge(contrasts.rename(columns=titles), on="arm", how="left")
+    counts = ["contrast_n", "contrast_family_size", "contrast_seeds_needed"]
+    return table.astype(dict.fromkeys(counts, "Int64"))
 
 
 def comparison_dict(comparison: Comparison, plan: Plan) -> dict[str, Any]:

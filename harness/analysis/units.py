@@ -1,20 +1,25 @@
-"""Numbers as people write them: 1.3M, 12.4 kB, 0.0123."""
+"""Numbers in tables: 1.3M, 12.4 kB, and as many decimals as an interval deserves."""
 
 import math
 
-_COUNTS = ("", "k", "M", "B", "T", "Q")
-_BYTES = (" B", " kB", " MB", " GB", " TB", " PB")
+from harness.quantities import format_bytes, format_count
+
 _MOST_DECIMALS = 9
 
 
 def count(number: float | None) -> str:
-    """Write a count with three digits at most: `850k`, `1.3M`."""
-    return "-" if number is None else _scaled(number, _COUNTS)
+    """Write a count such as `850k`; a dash if it is unknown."""
+    return "-" if number is None else format_count(number)
 
 
 def size(number: float | None) -> str:
-    """Write a number of bytes, in powers of 1000: `12.4 kB`."""
-    return "-" if number is None else _scaled(number, _BYTES)
+    """Write a number of bytes such as `12.4 kB`; a dash if it is unknown."""
+    return "-" if number is None else format_bytes(number)
+
+
+def percent(fraction: float) -> str:
+    """Write 0.95 as `95 %`."""
+    return f"{100 * fraction:.4g} %"
 
 
 def decimals_for(low: float, high: float) -> int:
@@ -25,16 +30,3 @@ def decimals_for(low: float, high: float) -> int:
     width = (high - low) / 2
     smallest = min([width / 10] * (width > 0) + [abs(x) for x in (low, high) if x], default=1.0)
     return min(max(math.ceil(-math.log10(smallest)), 0), _MOST_DECIMALS)
-
-
-def percent(fraction: float) -> str:
-    """Write 0.95 as `95 %`."""
-    return f"{100 * fraction:.4g} %"
-
-
-def _scaled(number: float, units: tuple[str, ...]) -> str:
-    for power, unit in enumerate(units):
-        scaled = number / 1000**power
-        if abs(float(f"{scaled:.3g}")) < 1000 or unit == units[-1]:
-            return f"{float(f'{scaled:.3g}'):.12g}{unit}"
-    raise AssertionError("the last unit takes every number")

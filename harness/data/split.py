@@ -33,8 +33,8 @@ def hold_out(entries: Sequence[Entry], n: int) -> frozenset[str]:
     """Choose the digests of `n` documents, never more than half, in proportion to each stratum.
 
     Within a stratum the texts' digests decide. The document of rank r among the m of its stratum
-    is worth (r + 1/2) / m and the smallest are taken: the method of Sainte-Laguë, which gives every
-    stratum its share to within one document.
+    is worth (r + 1/2) / m and the smallest are taken: the method of Sainte-Laguë, which favours
+    neither large strata nor small ones.
 
     Raises:
         ConfigError: there are not two documents to tell apart.

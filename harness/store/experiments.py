@@ -8,7 +8,8 @@
 - `arms`: name to `variant`, `changes`, `cost` (`params`, `params_non_embedding`,
   `train_flops_per_token`, `cache_bytes`, `cache_seq_len`, `cache_dtype`) and perhaps `factors`
   and `matched` (whose `refused`, if any, says why the arm could not be matched);
-- `runs`: `arm`, `seed`, `replica`, `run_id`, `environment` of each planned run.
+- `runs`: `arm`, `seed`, `replica`, `run_id`, `environment` of each planned run, and which attempts
+  stand for it: the number that it `reuses`, or those with numbers `attempts_from` on.
 """
 
 import io

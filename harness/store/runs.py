@@ -53,8 +53,17 @@ class RunStore:
             else:
                 return Attempt(path)
 
-    def best_attempt(self, run_id: str, environment: str) -> Attempt | None:
-        """Return the newest attempt that is done, else the newest, else None."""
+    def best_attempt(
+        self, run_id: str, environment: str, reuses: int | None = None, attempts_from: int = 1
+    ) -> Attempt | None:
+        """Return the attempt that stands for a planned run, None before there is one.
+
+        It is the one that the plan reuses; else, of those made since, the newest that is done or
+        the newest of all. Earlier attempts were made by code that computed something else.
+        """
         there = [a for a in self.attempts(run_id) if a.environment == environment]
-        done = [a for a in there if a.status is Status.DONE]
-        return max(done or there, key=lambda a: a.number, default=None)
+        if reuses is not None:
+            return next((a for a in there if a.number == reuses), None)
+        since = [a for a in there if a.number >= attempts_from]
+        done = [a for a in since if a.status is Status.DONE]
+        return max(done or since, key=lambda a: a.number, default=None)

@@ -57,8 +57,13 @@ def collect(plan: Plan, run_store: RunStore) -> tuple[pd.DataFrame, pd.DataFrame
     """
     rows: list[dict[str, Any]] = []
     points: list[Point] = []
-    for planned in plan["runs"]:
-        attempt = run_store.best_attempt(planned["run_id"], planned["environment"])
+    for planned in map(dict, plan["runs"]):
+        attempt = run_store.best_attempt(
+            planned["run_id"],
+            planned["environment"],
+            planned.pop("reuses", None),
+            planned.pop("attempts_from", 1),
+        )
         seen, curve = _look_at(attempt) if attempt else ({"status": Status.QUEUED}, [])
         rows.append({**seen, **_columns_of_arm(plan["arms"][planned["arm"]]), **planned})
         keys = {key: planned[key] for key in ("arm", "seed", "run_id")}

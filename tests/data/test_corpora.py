@@ -113,7 +113,9 @@ def test_a_bad_file_is_named_with_its_line(tmp_path, name, content, key, message
 
 def test_a_missing_parquet_column_is_named(tmp_path):
     pd.DataFrame({"body": ["z"]}).to_parquet(tmp_path / "b.parquet")
-    with pytest.raises(ConfigError, match=r"text_key: .*b.parquet: unknown key 'text'.*Known: body"):
+    with pytest.raises(
+        ConfigError, match=r"text_key: .*b.parquet: unknown key 'text'.*Known: body"
+    ):
         read(tmp_path)
 
 
@@ -125,7 +127,7 @@ def test_a_parquet_null_is_not_text(tmp_path):
 
 @pytest.mark.parametrize("path", ["", "nowhere.txt", "*.txt"])
 def test_a_path_that_matches_nothing_is_named(tmp_path, path):
-    with pytest.raises(ConfigError, match="path: no .txt, .jsonl, .parquet file matches"):
+    with pytest.raises(ConfigError, match=r"path: no .txt, .jsonl, .parquet file matches"):
         read(f"{tmp_path}/{path}")
 
 

@@ -63,7 +63,11 @@ def test_a_problem_is_found_where_it_is(data, path, message):
 def test_all_problems_are_told_at_once():
     with pytest.raises(ConfigError) as error:
         DataConfig.read({"corpus": "soto", "tokenizer": "bite", "max_document": 3})
-    assert [p.path for p in error.value.problems] == [("corpus",), ("tokenizer",), ("max_document",)]
+    assert [p.path for p in error.value.problems] == [
+        ("corpus",),
+        ("tokenizer",),
+        ("max_document",),
+    ]
 
 
 def test_reading_leaves_the_given_mapping_alone():

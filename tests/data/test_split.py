@@ -60,6 +60,13 @@ def test_every_stratum_gives_its_share():
             assert abs(taken - n * size / 100) < 1
 
 
+def test_many_small_strata_do_not_crowd_out_a_large_one():
+    large = entries(80, "large")
+    small = [entry for i in range(20) for entry in entries(1, f"small {i}")]
+    held_out = hold_out(large + small, 10)
+    assert sum(entry.digest in held_out for entry in large) >= 8
+
+
 @pytest.mark.parametrize(("documents", "held_out"), [(2, 1), (3, 1), (10, 5), (64, 32), (100, 32)])
 def test_at_least_one_and_never_more_than_half_are_held_out(documents, held_out):
     assert len(hold_out(entries(documents), 32)) == held_out
@@ -67,7 +74,9 @@ def test_at_least_one_and_never_more_than_half_are_held_out(documents, held_out)
 
 @pytest.mark.parametrize("n", [0, 1])
 def test_a_corpus_that_cannot_be_split_asks_for_documents(n):
-    with pytest.raises(ConfigError, match=f"has {n} distinct .* must have 2 or more: add documents"):
+    with pytest.raises(
+        ConfigError, match=f"has {n} distinct .* must have 2 or more: add documents"
+    ):
         hold_out(entries(n), 32)
 
 

@@ -87,3 +87,9 @@ def test_bpe_stays_within_its_declared_size():
 def test_bpe_refuses_an_impossible_size(size):
     with pytest.raises(ConfigError, match=f"vocab_size: .*but got {size!r}"):
         TOKENIZER.resolve({"name": "bpe", "vocab_size": size})
+
+
+def test_bpe_does_not_memorise_what_it_saw_once():
+    tokenizer = TOKENIZER["bpe"]()
+    tokenizer.train([" zq zq", " once"])
+    assert [len(ids) for ids in tokenizer.encode([" zq", " once"])] == [1, 5]

@@ -68,7 +68,6 @@ class BytePairEncoding(Tokenizer):
         return tokenizer
 
     def _use(self, code: tokenizers.Tokenizer) -> None:
-        code.encode_special_tokens = (
-            True  # not stored in the file: text must never mean a separator
-        )
+        # Text must never mean a separator, whatever it spells. The file does not store this.
+        code.encode_special_tokens = True
         self._code = code

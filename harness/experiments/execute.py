@@ -1,0 +1,121 @@
+"""Train one run and write down what happened: the same function in a worker and in the foreground."""
+
+import traceback
+from datetime import UTC, datetime
+from typing import Any
+
+import torch
+
+from harness.core.cost import measure_cost
+from harness.core.model import LanguageModel
+from harness.data.batches import batches
+from harness.data.dataset import load_dataset
+from harness.errors import AblateError, Diverged
+from harness.experiments.fingerprint import measure_fingerprint
+from harness.experiments.run_config import RunConfig
+from harness.store.atomic import write_text
+from harness.store.attempt import Attempt
+from harness.store.records import Heartbeat, Result, RunRecord
+from harness.store.status import Status
+from harness.training.environment import describe_environment, make_deterministic
+from harness.training.evaluation import Evaluation, Evaluator
+from harness.training.loop import Measurement, train
+
+EVALUATION_BATCH = 32  # rows; fixed, because the number of rows changes the last bits
+
+
+def execute(run: RunConfig, attempt: Attempt, device: torch.device, threads: int = 1) -> Status:
+    """Train a run in this process and finish its attempt.
+
+    A run that diverges or fails is an outcome, recorded with its cause; only what stops the whole
+    process (an interrupt) leaves the attempt unfinished.
+    """
+    make_deterministic(device, threads)
+    with attempt.hold():
+        record = RunRecord(
+            config=run.to_dict(),
+            fingerprint=measure_fingerprint(run),
+            environment=describe_environment(device),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            replica=run.replica,
+        )
+        attempt.write_run(record)
+        last: list[Measurement] = []
+        try:
+            result = _train(run, attempt, device, last)
+        except Diverged as error:
+            result = _ended(Status.DIVERGED, str(error), last)
+        except Exception as error:  # recorded with its cause, so that other runs go on
+            write_text(attempt.path / "traceback.txt", traceback.format_exc())
+            result = _ended(Status.FAILED, _cause(error), last)
+        attempt.finish(result)
+    return result.status
+
+
+def _train(
+    run: RunConfig, attempt: Attempt, device: torch.device, last: list[Measurement]
+) -> Result:
+    seed, config = run.effective_seed, run.train
+    dataset = load_dataset(run.data)
+    model = LanguageModel(run.variant).initialize(seed).to(device)
+    cost = measure_cost(run.variant, config.seq_len)
+    order = batches(dataset, config.batch_size, config.seq_len, seed, device)
+    evaluator = Evaluator(dataset.held_out, config.seq_len, EVALUATION_BATCH, device)
+    evaluation: Evaluation | None = None
+    for point in train(
+        model,
+        order,
+        evaluator,
+        config,
+        flops_per_token=cost.train_flops_per_token,
+        seed=seed,
+    ):
+        attempt.append_measurement(point.to_dict())
+        attempt.beat(_heartbeat(point))
+        last[:] = [point]
+        evaluation = point.evaluation or evaluation
+    assert evaluation, "the last measurement has an evaluation"
+    names = [document.id for document in dataset.held_out]
+    documents = zip(evaluation.nats, evaluation.n_bytes, strict=True)
+    return Result(
+        status=Status.DONE,
+        seconds=last[0].seconds,
+        metrics={**_spent(last[0]), **evaluation.metrics()},
+        documents=dict(zip(names, documents, strict=True)),
+        cost=cost.to_dict(),
+    )
+
+
+def _heartbeat(point: Measurement) -> Heartbeat:
+    return Heartbeat(
+        fraction=point.fraction,
+        step=point.step,
+        loss=point.train_loss,
+        tokens_per_s=point.tokens_per_s,
+        seconds_left=point.seconds * (1 - point.fraction) / point.fraction,
+    )
+
+
+def _spent(point: Measurement) -> dict[str, Any]:
+    return {
+        "steps": point.step,
+        "tokens": point.tokens,
+        "flops": point.flops,
+        "train_loss": point.train_loss,
+        "tokens_per_s": point.tokens / point.seconds,
+    }
+
+
+def _ended(status: Status, cause: str, last: list[Measurement]) -> Result:
+    seconds = last[0].seconds if last else 0.0
+    metrics = _spent(last[0]) if last else {}
+    return Result(status=status, cause=cause, seconds=seconds, metrics=metrics)  # type: ignore[arg-type]
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, AblateError):
+        return str(error)
+    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+        return f"out of memory: {error}"
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({where.filename}:{where.lineno})"

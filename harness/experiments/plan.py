@@ -1,0 +1,201 @@
+"""From a resolved experiment to a plan: every arm built, matched and priced before any training."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import torch
+
+from harness.core.cost import measure_cost, training_bytes
+from harness.core.match import AXES, Matched, MatchNotReached, match_d_ff
+from harness.errors import ConfigError, Problem
+from harness.experiments.config import Arm, Resolved
+from harness.experiments.fairness import differs, held_equal
+from harness.experiments.reuse import Reuse
+from harness.experiments.run_config import RunConfig
+from harness.quantities import format_bytes
+from harness.store.attempt import Attempt
+from harness.store.runs import RunStore
+from harness.training.environment import environment_class, total_memory
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of the plan; `done` is the stored attempt that answers for it, if there is one."""
+
+    arm: str
+    config: RunConfig
+    run_id: str
+    environment: str
+    done: Attempt | None
+
+
+@dataclass(frozen=True)
+class PlannedArm:
+    """An arm as it will be trained: matched and priced."""
+
+    arm: Arm
+    matched: Matched
+    memory: int  # bytes of a training step, roughly
+
+    @property
+    def name(self) -> str:
+        """The arm's name."""
+        return self.arm.name
+
+
+@dataclass(frozen=True)
+class ExperimentPlan:
+    """Everything that `run` needs, and `record`, which is what the store keeps of it."""
+
+    resolved: Resolved
+    arms: dict[str, PlannedArm]
+    runs: list[PlannedRun]
+    device: torch.device
+    record: dict[str, Any]
+
+    @property
+    def pending(self) -> list[PlannedRun]:
+        """The runs that no stored attempt answers for."""
+        return [run for run in self.runs if run.done is None]
+
+
+def make_plan(
+    resolved: Resolved, store: RunStore, device: torch.device, source: str
+) -> ExperimentPlan:
+    """Build, match and price every arm, and find what is already there.
+
+    Args:
+        resolved: The experiment.
+        store: Where finished runs are looked for.
+        device: Where runs will be trained.
+        source: The name of the file, for the record.
+
+    Raises:
+        ConfigError: an arm cannot be built or matched, or does not fit into memory.
+    """
+    arms = _plan_arms(resolved, device)
+    runs = _plan_runs(resolved, arms, store, environment_class(device))
+    record = _record(resolved, arms, runs, store, source)
+    return ExperimentPlan(resolved, arms, runs, device, record)
+
+
+def _plan_arms(resolved: Resolved, device: torch.device) -> dict[str, PlannedArm]:
+    problems: list[Problem] = []
+    planned: dict[str, PlannedArm] = {}
+    baseline = resolved.arms[resolved.baseline]
+    for name in sorted(resolved.arms, key=lambda name: name != resolved.baseline):
+        arm = resolved.arms[name]
+        target = planned.get(resolved.baseline)
+        if name != baseline.name and target is None:
+            break  # the baseline itself is wrong: nothing to match against
+        try:
+            planned[name] = _plan_arm(arm, target, resolved, device)
+        except ConfigError as error:
+            problems += error.within("arms", name).problems
+    if problems:
+        raise ConfigError(*problems)
+    return {name: planned[name] for name in resolved.arms}
+
+
+def _plan_arm(
+    arm: Arm, target: PlannedArm | None, resolved: Resolved, device: torch.device
+) -> PlannedArm:
+    seq_len, d_ff = arm.train.seq_len, arm.variant.dims.d_ff
+    try:
+        memory = training_bytes(arm.variant, arm.train.batch_size, seq_len)
+        available = total_memory(device)
+        if memory > available:
+            needs = f"training needs about {format_bytes(memory)}"
+            has = f"this machine has {format_bytes(available)}"
+            message = f"{needs} for weights, gradients, moments and activations; {has}"
+            raise ConfigError.at((), message)
+        if target is None or resolved.match is None or arm.variant == target.arm.variant:
+            matched = Matched(arm.variant, measure_cost(arm.variant, seq_len), 0.0, d_ff)
+        else:
+            axis, tolerance = resolved.match.axis, resolved.match.tolerance
+            goal = AXES[axis][1](target.matched.cost)
+            matched = match_d_ff(arm.variant, goal, axis, tolerance, seq_len)
+    except MatchNotReached as error:
+        raise ConfigError.at(("variant",), str(error)) from None
+    except ConfigError as error:
+        raise error.within("variant") from None
+    return PlannedArm(arm, matched, memory)
+
+
+def _plan_runs(
+    resolved: Resolved, arms: dict[str, PlannedArm], store: RunStore, environment: str
+) -> list[PlannedRun]:
+    """List the runs seed by seed, so that early results are already paired."""
+    reuse, runs = Reuse(store), []
+    experiment = resolved.experiment
+    for seed in experiment.seed_list:
+        for name, planned in arms.items():
+            in_seconds = planned.arm.train.budget.unit == "seconds"
+            config = RunConfig(
+                variant=planned.matched.spec,
+                data=planned.arm.data,
+                train=planned.arm.train,
+                seed=seed,
+                replica=experiment.replica,
+                salt=experiment.name if in_seconds else "",
+                component_folders=resolved.component_folders,
+            )
+            run_id = config.run_id()
+            done = reuse.find(config, run_id, environment)
+            runs.append(PlannedRun(name, config, run_id, environment, done))
+    return runs
+
+
+def _record(
+    resolved: Resolved,
+    arms: dict[str, PlannedArm],
+    runs: list[PlannedRun],
+    store: RunStore,
+    source: str,
+) -> dict[str, Any]:
+    experiment = resolved.experiment
+    return {
+        "name": experiment.name,
+        "question": experiment.question,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "file": source,
+        "baseline": resolved.baseline,
+        "metric": experiment.analysis.metric,
+        "alpha": experiment.analysis.alpha,
+        "contrasts": {name: list(pair) for name, pair in resolved.contrasts.items()},
+        "held_equal": held_equal(list(arms.values()), resolved.match),
+        "differs": differs(arms, resolved.baseline),
+        "seeds": experiment.seed_list,
+        "arms": {name: _arm_record(planned) for name, planned in arms.items()},
+        "runs": [_run_record(run, store) for run in runs],
+    }
+
+
+def _arm_record(planned: PlannedArm) -> dict[str, Any]:
+    cost = planned.matched.cost
+    return {
+        "variant": planned.matched.spec.to_dict(),
+        "data": planned.arm.data.to_dict(),
+        "train": planned.arm.train.to_dict(),
+        "changes": planned.arm.changes,
+        "factors": planned.arm.levels,
+        "matched": planned.matched.to_dict(),
+        "cost": {**cost.to_dict(), "cache_seq_len": cost.seq_len},
+    }
+
+
+def _run_record(run: PlannedRun, store: RunStore) -> dict[str, Any]:
+    """Say which attempts count: the one that is reused, or those still to come."""
+    known = [a.number for a in store.attempts(run.run_id) if a.environment == run.environment]
+    return {
+        "arm": run.arm,
+        "seed": run.config.seed,
+        "replica": run.config.replica,
+        "run_id": run.run_id,
+        "environment": run.environment,
+        "reuses": run.done.number if run.done else None,
+        "attempts_from": max(known, default=0) + 1,
+    }
+
+

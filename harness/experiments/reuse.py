@@ -1,0 +1,45 @@
+"""Which stored runs answer for a planned one, so that nothing is trained twice."""
+
+from harness.errors import ConfigError
+from harness.experiments.fingerprint import Fingerprint, agree, measure_fingerprint
+from harness.experiments.run_config import RunConfig
+from harness.store.attempt import Attempt
+from harness.store.records import RunRecord
+from harness.store.runs import RunStore
+from harness.store.status import Status
+
+
+class Reuse:
+    """Finds finished attempts that today's code would repeat."""
+
+    def __init__(self, store: RunStore) -> None:
+        self.store = store
+        self._fingerprints: dict[str, Fingerprint] = {}  # by variant and training: seeds share it
+
+    def find(self, run: RunConfig, run_id: str, environment: str) -> Attempt | None:
+        """Return the newest finished attempt with the same complete configuration, in the same
+        class of environments, whose numeric fingerprint agrees with today's code.
+        """
+        attempts = [a for a in self.store.attempts(run_id) if a.environment == environment]
+        for attempt in sorted(attempts, key=lambda a: -a.number):
+            if attempt.status is not Status.DONE:
+                continue
+            record = attempt.read_run()
+            if record and self._repeats(record, run):
+                return attempt
+        return None
+
+    def _repeats(self, record: RunRecord, run: RunConfig) -> bool:
+        try:  # what it says of options that came later is their default
+            stored = RunConfig.read(record.config)
+        except ConfigError:  # it used an option or a component that is gone
+            return False
+        if stored.trained() != run.trained():
+            return False
+        return agree(record.fingerprint, self._fingerprint(run))
+
+    def _fingerprint(self, run: RunConfig) -> Fingerprint:
+        key = repr((run.variant, run.train))
+        if key not in self._fingerprints:
+            self._fingerprints[key] = measure_fingerprint(run)
+        return self._fingerprints[key]

@@ -1,0 +1,97 @@
+"""A run as data: everything that determines what training returns, and its id."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.core.registry import use_folder
+from harness.core.spec import VariantSpec
+from harness.data.config import DataConfig
+from harness.data.dataset import fingerprint
+from harness.training.config import TrainConfig
+from harness.training.randomness import address
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One variant, trained once, with one seed.
+
+    `salt` is the experiment's name where runs may not be shared (a budget in seconds), else empty.
+    """
+
+    variant: VariantSpec
+    data: DataConfig
+    train: TrainConfig
+    seed: int
+    replica: int = 0
+    salt: str = ""
+    component_folders: tuple[Path, ...] = ()  # where to look for components; not part of the id
+
+    @property
+    def effective_seed(self) -> int:
+        """The seed that training uses: replicas of a seed are independent of each other."""
+        return address(self.seed, "replica", self.replica) if self.replica else self.seed
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write everything, defaults included, in the form that `read` takes."""
+        return {
+            "variant": self.variant.to_dict(),
+            "data": self.data.to_dict(),
+            "train": self.train.to_dict(),
+            "seed": self.seed,
+            "replica": self.replica,
+            "salt": self.salt,
+            "component_folders": [str(folder) for folder in self.component_folders],
+        }
+
+    @classmethod
+    def read(cls, written: Mapping[str, Any]) -> "RunConfig":
+        """Read what `to_dict` wrote, in another process or later."""
+        folders = tuple(map(Path, written["component_folders"]))
+        for folder in folders:
+            use_folder(folder)
+        return cls(
+            variant=VariantSpec.read(written["variant"]),
+            data=DataConfig.read(written["data"]),
+            train=TrainConfig.read(written["train"]),
+            seed=written["seed"],
+            replica=written["replica"],
+            salt=written["salt"],
+            component_folders=folders,
+        )
+
+    def trained(self) -> dict[str, Any]:
+        """Return the part of the configuration that training depends on: what reuse must equal."""
+        written = self.to_dict()
+        del written["component_folders"], written["variant"]["precision"]["infer"]
+        return written
+
+    def run_id(self) -> str:
+        """Return 12 hexadecimal digits that name this run.
+
+        Values equal to their default are left out, so adding an option later keeps old results;
+        the data enters by its content.
+        """
+        identity = {
+            "variant": self.variant.identity(),
+            "data": _content(repr(self.data), self.data),
+            "train": self.train.identity(),
+            "seed": self.seed,
+            "replica": self.replica,
+            "salt": self.salt,
+        }
+        canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+_contents: dict[str, str] = {}
+
+
+def _content(key: str, data: DataConfig) -> str:
+    """Return the fingerprint of the data, reading the corpus once a process."""
+    if key not in _contents:
+        _contents[key] = fingerprint(data)
+    return _contents[key]
