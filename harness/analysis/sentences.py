@@ -71,7 +71,7 @@ def _evidence(contrast: Contrast) -> str:
 def _conditions(plan: Plan) -> str:
     held, differs = _listed(plan["held_equal"]), _listed(plan["differs"])
     if not held:
-        return f"with nothing matched: the arms differ in {differs or 'their budgets too'}"
+        return "with nothing matched" + (f": the arms differ in {differs}" if differs else "")
     return f"with {held} held equal" + (f", but not {differs}" if differs else "")
 
 

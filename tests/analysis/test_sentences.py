@@ -63,6 +63,7 @@ def test_what_was_held_equal_is_always_said(said, shift):
     assert "with tokens (1M) held equal." in said(shift, held_equal=["tokens (1M)"], differs=[])
     nothing = said(shift, held_equal=[], differs=["parameters", "FLOPs per token"])
     assert "with nothing matched: the arms differ in parameters and FLOPs per token." in nothing
+    assert "with nothing matched." in said(shift, held_equal=[], differs=[])
 
 
 def test_a_bound_beside_zero_is_not_printed_as_zero(said):

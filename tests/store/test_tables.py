@@ -87,6 +87,22 @@ def test_types_do_not_depend_on_what_has_run(plan, tmp_path):
         assert (something.dtypes[columns.keys()].astype(str) == expected).all()
 
 
+def test_only_the_attempts_that_the_plan_names_stand_for_a_run(plan, tmp_path):
+    """An older attempt may have been made by code that computed something else."""
+    store = RunStore(tmp_path)
+    for bpb in (1.25, 1.5):
+        _train(store, "gqa3", bpb)
+    planned = plan["runs"][0]
+    planned.update(reuses=1, attempts_from=3)
+    assert collect(plan, store)[0]["val_bpb"][0] == 1.25
+    planned.update(reuses=None)
+    assert collect(plan, store)[0]["status"][0] == "queued"
+    _train(store, "gqa3", 1.75, status="failed")
+    runs, _ = collect(plan, store)
+    assert (runs["status"][0], runs["attempt"][0]) == ("failed", 3)
+    assert not {"reuses", "attempts_from"} & set(runs.columns)
+
+
 def test_another_environment_is_not_taken_for_the_planned_one(plan, tmp_path):
     store = RunStore(tmp_path)
     _train(store, "mqa4", 1.25, environment="cuda")

@@ -1,0 +1,302 @@
+"""The command line: each command reads its arguments, calls one function and prints.
+
+Nothing heavy is imported before a command needs it: `ablate --help` must not wait for torch.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.errors import AblateError
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+app = typer.Typer(
+    help="Architecture ablations for small Qwen3-style language models, with verdicts that hold.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+new = typer.Typer(help="Start an experiment or a component from a file that works.", no_args_is_help=True)
+bench = typer.Typer(help="Measure speed: ratios in one run, interleaved, medians.", no_args_is_help=True)
+app.add_typer(new, name="new")
+app.add_typer(bench, name="bench")
+
+File = Annotated[Path, typer.Argument(help="An experiment's YAML file.", show_default=False)]
+Name = Annotated[str, typer.Argument(help="An experiment's name, as in its file.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(help="Changes to the file, such as train.budget.tokens=100k seeds=3."),
+]
+Results = Annotated[
+    Path | None,
+    typer.Option("--results", help="Where results are kept.", envvar="ABLATE_RESULTS"),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+
+@app.command(rich_help_panel="Experiments")
+def plan(file: File, overrides: Overrides = None, results: Results = None, as_json: Json = False) -> None:
+    """Show arms, matched sizes, costs, time and what the seeds can resolve; train nothing."""
+    from harness.experiments.estimate import estimate_seconds
+    from harness.experiments.loading import load_experiment
+    from harness.experiments.plan_view import plan_dict, plan_view
+
+    runs, experiments = _stores(results)
+    loaded = load_experiment(file, overrides or [])
+    planned = loaded.plan(runs, loaded.device())
+    seconds = estimate_seconds(planned)
+    name = planned.record["name"]
+    earlier = experiments.open(name) if name in experiments.names() else None
+    _print(plan_dict(planned, seconds) if as_json else plan_view(planned, seconds, earlier))
+
+
+@app.command(rich_help_panel="Experiments")
+def run(
+    file: File,
+    overrides: Overrides = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Runs at a time; default: one a core, or one a GPU.")
+    ] = None,
+    threads: Annotated[
+        int, typer.Option(min=1, help="Threads of each run; another number changes the last bits.")
+    ] = 1,
+    inline: Annotated[
+        bool, typer.Option("--inline", help="Train in this process, one by one, for a debugger.")
+    ] = False,
+    results: Results = None,
+) -> None:
+    """Train what is missing and print the verdicts. Exit code 1 if a run failed or diverged."""
+    from harness.analysis.rendering import comparison_tables
+    from harness.experiments.loading import load_experiment
+    from harness.experiments.run import HowToRun, run_experiment
+
+    runs, experiments = _stores(results)
+    how = HowToRun(workers, threads, inline)
+    outcome = run_experiment(
+        load_experiment(file, overrides or []), runs, experiments, how, _console()
+    )
+    _print(*comparison_tables(outcome.comparison, outcome.plan.record))
+    if outcome.n_failed:
+        _fail(f"{outcome.n_failed} runs failed or diverged; the same command tries them again", 1)
+
+
+@app.command(rich_help_panel="Experiments")
+def compare(name: Name, results: Results = None, as_json: Json = False) -> None:
+    """Print the verdicts of an experiment from its stored tables."""
+    from harness.analysis.compare import compare as compare_runs
+    from harness.analysis.rendering import comparison_tables
+    from harness.analysis.summary import comparison_dict
+
+    tables = _stores(results)[1].open(name)
+    comparison = compare_runs(tables.plan, tables.runs)
+    if as_json:
+        _print(comparison_dict(comparison, tables.plan))
+    else:
+        _print(*comparison_tables(comparison, tables.plan))
+
+
+@app.command(rich_help_panel="Experiments")
+def results(
+    name: Annotated[str | None, typer.Argument(help="Show the runs of this experiment.")] = None,
+    root: Results = None,
+    as_json: Json = False,
+) -> None:
+    """List the stored experiments, or the runs of one."""
+    from harness.experiments.listing import experiments_view, runs_view
+
+    _, experiments = _stores(root)
+    view = experiments_view(experiments) if name is None else runs_view(experiments.open(name))
+    _print(view.data if as_json else view.table)
+
+
+@app.command(rich_help_panel="Architectures")
+def components(
+    slot: Annotated[str | None, typer.Argument(help="Only this slot.")] = None,
+    folder: Annotated[
+        list[Path] | None, typer.Option("--folder", help="A folder of components of your own.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List every component with its options, source and cost."""
+    from harness.core.catalogue import catalogue
+    from harness.core.registry import use_folder
+    from harness.core.slots import SLOTS
+    from harness.errors import unknown
+    from harness.experiments.listing import components_table
+
+    for own in folder or []:
+        use_folder(own)
+    if slot is not None and slot not in SLOTS:
+        raise AblateError(unknown("slot", slot, SLOTS))
+    entries = catalogue(None if slot is None else [slot])
+    _print(entries if as_json else components_table(entries))
+
+
+@app.command(rich_help_panel="Architectures")
+def cost(
+    changes: Annotated[
+        list[str] | None, typer.Argument(help="Changes to the variant: attention=mqa n_layers=2")
+    ] = None,
+    preset: Annotated[str, typer.Option(help="The variant to begin with.")] = "tiny",
+    seq_len: Annotated[
+        int | None, typer.Option(min=1, help="Tokens of the sequence that is priced. [default: 256]")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Price a variant: parameters, FLOPs and cache bytes, without allocating weights."""
+    from harness.experiments.pricing import price, price_table
+
+    priced = price(preset, changes or [], seq_len)
+    _print(priced if as_json else price_table(priced))
+
+
+@new.command("experiment")
+def new_experiment(
+    name: Annotated[str, typer.Argument(help="Its name.")],
+    folder: Annotated[Path, typer.Option(help="Where the file goes.")] = Path(
+        "experiments/ablations"
+    ),
+) -> None:
+    """Write a small experiment that runs as it is, to be edited."""
+    from harness.experiments.scaffold import new_experiment as write
+
+    path = write(name, folder)
+    _print(f"{path}\nablate plan {path}")
+
+
+@new.command("component")
+def new_component(
+    component: Annotated[str, typer.Argument(help="Slot and name, such as attention/my_idea.")],
+    folder: Annotated[Path, typer.Option(help="The folder that holds the slot's folder.")] = Path(
+        "variants"
+    ),
+) -> None:
+    """Copy the slot's baseline component under a new name, to be changed."""
+    from harness.experiments.scaffold import new_component as write
+
+    _print(f"{write(component, folder)}\nablate components {component.partition('/')[0]}")
+
+
+@app.command(rich_help_panel="Experiments")
+def clean(
+    orphans: Annotated[
+        bool, typer.Option("--orphans", help="Also finished runs that no experiment holds.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove them; else only say which.")] = False,
+    results: Results = None,
+) -> None:
+    """Free space: remove attempts that failed, diverged or stopped halfway."""
+    from harness.experiments.clean import removable
+    from harness.experiments.listing import removable_table
+
+    found = list(removable(*_stores(results), orphans))
+    _print(removable_table(found))
+    for item in found if yes else []:
+        item.attempt.remove()
+    if found:
+        _print("removed" if yes else "nothing was removed: add --yes to remove these")
+
+
+@app.command(rich_help_panel="Results")
+def dashboard(
+    results: Results = None,
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 8501,
+    headless: Annotated[bool, typer.Option("--headless", help="Open no browser.")] = False,
+) -> None:
+    """Open the dashboard in a browser; it listens on this machine only and sends nothing out."""
+    from harness.dashboard_process import serve_dashboard
+
+    sys.exit(serve_dashboard(results, port, headless))
+
+
+@bench.command("train")
+def bench_train(
+    d_model: int = 256,
+    n_layers: int = 6,
+    n_heads: int = 8,
+    n_kv_heads: int = 2,
+    d_ff: int = 768,
+    vocab_size: int = 4096,
+    batch_size: int = 8,
+    seq_len: int = 256,
+    threads: Annotated[int, typer.Option(min=1)] = 1,
+    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds; medians are shown.")] = 7,
+    compiled: Annotated[bool, typer.Option(help="Also time torch.compile.")] = True,
+    workers: Annotated[bool, typer.Option(help="Also time two workers against one.")] = True,
+    device: str = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Time a training step against transformers' Qwen3 and against the machine's own peak."""
+    from harness.bench.train import Shape, bench_training, bench_view
+
+    shape = Shape(
+        d_model, n_layers, n_heads, n_kv_heads, d_ff, vocab_size, batch_size, seq_len, threads, device
+    )
+    found = bench_training(shape, rounds, compiled, workers, _console(stderr=True))
+    _print(found if as_json else bench_view(found))
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one message on stderr and exit code 2."""
+    try:
+        app(standalone_mode=False)
+    except AblateError as error:
+        _fail(str(error), 2)
+    except KeyboardInterrupt:
+        _fail("interrupted: what was finished is kept, the same command goes on", 130)
+    except BrokenPipeError:
+        sys.exit(1)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except typer.Abort:
+        _fail("aborted", 130)
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        _usage(error)
+
+
+def _usage(error: Any) -> None:
+    """Show a mistake in the command itself, as typer does."""
+    error.show()
+    sys.exit(2)
+
+
+def _stores(root: Path | None) -> Any:
+    from harness.store.experiments import ExperimentStore
+    from harness.store.root import results_root
+    from harness.store.runs import RunStore
+
+    path = results_root(root)
+    return RunStore(path), ExperimentStore(path)
+
+
+def _console(stderr: bool = False) -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=stderr)
+
+
+def _print(*parts: "RenderableType | dict[str, Any] | list[Any]") -> None:
+    for part in parts:
+        if isinstance(part, dict | list):
+            print(json.dumps(part, indent=2, allow_nan=False, default=str))
+        elif isinstance(part, str):
+            print(part)
+        else:
+            _console().print(part)
+
+
+def _fail(message: str, code: int) -> None:
+    print(message, file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

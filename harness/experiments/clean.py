@@ -1,0 +1,36 @@
+"""Free space: attempts that answer for nothing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.store.attempt import Attempt
+from harness.store.experiments import ExperimentStore
+from harness.store.runs import RunStore
+from harness.store.status import Status
+
+
+@dataclass(frozen=True)
+class Removable:
+    """An attempt that may go, why, and the bytes that it frees."""
+
+    attempt: Attempt
+    reason: str
+    nbytes: int
+
+
+def removable(runs: RunStore, experiments: ExperimentStore, orphans: bool) -> Iterator[Removable]:
+    """List attempts that failed or stopped, and with `orphans` also runs that no experiment has."""
+    wanted = {r["run_id"] for name in experiments.names() for r in experiments.open(name).plan["runs"]}
+    for run_id in runs.runs():
+        for attempt in runs.attempts(run_id):
+            status = attempt.status
+            if status is Status.RUNNING:
+                continue
+            if status is not Status.DONE:
+                yield Removable(attempt, str(status), _size(attempt))
+            elif orphans and run_id not in wanted:
+                yield Removable(attempt, "in no experiment", _size(attempt))
+
+
+def _size(attempt: Attempt) -> int:
+    return sum(file.stat().st_size for file in attempt.path.rglob("*") if file.is_file())

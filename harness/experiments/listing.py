@@ -1,0 +1,128 @@
+"""Lists for the terminal: experiments, runs, components and what may be removed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from harness.analysis.compare import compare
+from harness.analysis.units import count, size
+from harness.experiments.clean import Removable
+from harness.store.experiments import ExperimentStore, ExperimentTables
+
+
+@dataclass(frozen=True)
+class View:
+    """The same rows for people and for programs."""
+
+    table: Table
+    data: list[dict[str, Any]]
+
+
+def experiments_view(experiments: ExperimentStore) -> View:
+    """List the experiments with how many of their runs are done, and their verdicts."""
+    rows = []
+    for name in experiments.names():
+        tables = experiments.open(name)
+        comparison = compare(tables.plan, tables.runs)
+        done = int((tables.runs["status"] == "done").sum())
+        verdicts = [f"{c.arm}: {c.verdict}" for c in comparison.contrasts]
+        rows.append(
+            {
+                "experiment": name,
+                "done": f"{done}/{len(tables.plan['runs'])}",
+                "question": tables.plan["question"],
+                "verdicts": ", ".join(verdicts),
+            }
+        )
+    if not rows:
+        hint = "no experiments here yet: ablate run experiments/ablations/quickstart.yaml"
+        rows_table = _table(hint)
+        return View(rows_table, [])
+    return View(_rows(rows), rows)
+
+
+def runs_view(tables: ExperimentTables) -> View:
+    """List the runs of an experiment."""
+    metric = tables.plan["metric"]
+    columns = ["arm", "seed", "status", metric, "tokens", "seconds", "run_id", "cause"]
+    data = tables.runs[columns].to_dict(orient="records")
+    records = [{str(k): _plain(v) for k, v in row.items()} for row in data]
+    return View(_rows([{k: _shown(k, v) for k, v in row.items()} for row in records]), records)
+
+
+def components_table(entries: Sequence[dict[str, Any]]) -> Table:
+    """List components with options, and the cost of the `tiny` preset with each."""
+    table = _table("Components: a slot takes any of its names; the costs are those of `tiny` with it")
+    for column in ("slot", "name", "options"):
+        table.add_column(column, overflow="fold")
+    for column in ("params", "FLOPs/\ntoken", "cache"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("what it is", overflow="fold", ratio=1)
+    for entry in entries:
+        if "broken" in entry:
+            table.add_row(entry["slot"], Text(entry["name"], "red"), *[""] * 4, Text(entry["broken"]))
+            continue
+        name = "\n".join([entry["name"], *(f"= {alias}" for alias in entry["aliases"])])
+        options = "\n".join(_option(option) for option in entry["options"])
+        cost = entry["cost"] or {}
+        table.add_row(
+            entry["slot"],
+            name,
+            Text(options),
+            count(cost.get("params")),
+            count(cost.get("train_flops_per_token")),
+            size(cost.get("cache_bytes")),
+            Text(entry["summary"]),
+        )
+    return table
+
+
+def removable_table(found: Sequence[Removable]) -> Table:
+    """List what may be removed, and the sum."""
+    if not found:
+        return _table("nothing to remove")
+    total = sum(item.nbytes for item in found)
+    table = _table(f"{len(found)} attempts, {size(total)}")
+    for column in ("folder", "why", "size"):
+        table.add_column(column, overflow="fold")
+    for item in found:
+        table.add_row(Text(str(item.attempt.path)), item.reason, size(item.nbytes))
+    return table
+
+
+def _option(option: dict[str, Any]) -> str:
+    default = "required" if option["required"] else f"= {option['default']}"
+    return f"{option['name']}: {option['type']} {default}"
+
+
+def _rows(rows: Sequence[dict[str, Any]]) -> Table:
+    table = _table(None)
+    for column in rows[0] if rows else []:
+        table.add_column(str(column), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(value)) for value in row.values()))
+    return table
+
+
+def _table(title: str | None) -> Table:
+    shown = None if title is None else Text(title, style="bold")
+    return Table(title=shown, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False)
+
+
+def _plain(value: Any) -> Any:
+    """Return a cell of a table as JSON has it."""
+    if value is None or value != value:
+        return None
+    return value.item() if hasattr(value, "item") else value
+
+
+def _shown(key: str, value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4f}" if key.startswith("val_") else f"{value:.1f}"
+    return count(value) if key == "tokens" else str(value)

@@ -1,0 +1,82 @@
+"""A plan for the terminal: arms, matched dims, costs, time, and what the seeds can resolve."""
+
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from harness.analysis.units import count, size
+from harness.experiments.plan import ExperimentPlan
+from harness.experiments.power import resolution
+from harness.quantities import format_duration
+from harness.store.experiments import ExperimentTables
+
+
+def plan_view(
+    plan: ExperimentPlan, seconds: float | None, earlier: ExperimentTables | None
+) -> RenderableType:
+    """Draw a plan; `seconds` is the time estimate, `earlier` what this experiment has in store."""
+    record = plan.record
+    lines = [
+        _sentence("held equal", record["held_equal"]),
+        _sentence("differs", record["differs"] or ["no cost"]),
+        f"runs: {len(plan.runs)} ({len(plan.arms)} arms x {len(record['seeds'])} seeds), "
+        f"{len(plan.runs) - len(plan.pending)} already in the store",
+        "time: " + (f"about {format_duration(seconds)}" if seconds is not None else "not estimated")
+        + f" on {plan.device}",
+        *resolution(plan, earlier),
+    ]
+    return Group(_arms(record), Text(), *(Text(line) for line in lines))
+
+
+def plan_dict(plan: ExperimentPlan, seconds: float | None) -> dict[str, Any]:
+    """Return the plan as plain data for JSON."""
+    pending = len(plan.pending)
+    return {**plan.record, "pending": pending, "seconds": seconds, "device": str(plan.device)}
+
+
+def _arms(record: dict[str, Any]) -> Table:
+    title = Text(record["question"] or record["name"], style="bold")
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False)
+    table.add_column("arm", overflow="fold")
+    table.add_column("changes", overflow="fold", ratio=1)
+    lengths = {arm["cost"]["cache_seq_len"] for arm in record["arms"].values()}
+    cache = f"cache at\nT={lengths.pop()}" if len(lengths) == 1 else "cache"
+    for column in ("d_ff", "params", "FLOPs/\ntoken", cache, "match"):
+        table.add_column(column, justify="right")
+    for name, arm in record["arms"].items():
+        matched, cost = arm["matched"], arm["cost"]
+        moved = matched["d_ff"] != matched["d_ff_before"]
+        table.add_row(
+            Text(name + (" *" if name == record["baseline"] else "")),
+            Text(", ".join(describe_changes(arm["changes"])) or "-"),
+            f"{matched['d_ff_before']} → {matched['d_ff']}" if moved else str(matched["d_ff"]),
+            count(cost["params"]),
+            count(cost["train_flops_per_token"]),
+            size(cost["cache_bytes"]),
+            f"{100 * matched['residual']:+.2f} %",
+        )
+    table.caption = "* baseline"
+    table.caption_justify = "left"
+    return table
+
+
+def describe_changes(changes: dict[str, Any], prefix: str = "") -> list[str]:
+    """Write a patch as `attention: mqa`, `optimizer.lr: 0.01`, one phrase a leaf."""
+    phrases = []
+    for key, value in changes.items():
+        path = key if prefix in ("", "variant", "data", "train") else f"{prefix}.{key}"
+        if isinstance(value, dict) and "name" not in value:
+            phrases += describe_changes(value, path)
+        elif isinstance(value, dict):
+            options = ", ".join(f"{k}={v}" for k, v in value.items() if k != "name")
+            phrases.append(f"{path}: {value['name']}({options})")
+        else:
+            phrases.append(f"{path}: {value}")
+    return phrases
+
+
+def _sentence(label: str, phrases: list[str]) -> str:
+    return f"{label}: {', '.join(phrases)}"

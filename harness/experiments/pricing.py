@@ -1,0 +1,60 @@
+"""The price of a variant that is named on the command line."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from harness.core.cost import measure_cost
+from harness.core.spec import VariantSpec
+from harness.errors import ConfigError
+from harness.experiments.config import with_preset
+from harness.experiments.overrides import apply_overrides
+from harness.quantities import format_bytes, format_count
+
+VOCAB_SIZE, SEQ_LEN = 1024, 256
+
+
+def price(preset: str, changes: Sequence[str], seq_len: int | None = None) -> dict[str, Any]:
+    """Return the cost of a preset with changes such as `attention=mqa`.
+
+    Raises:
+        ConfigError: no such preset, or a change that it does not take.
+    """
+    change = apply_overrides({}, [_in_variant(c) for c in changes]).get("base", {})
+    written = with_preset({"preset": preset}, change.get("variant", {}))
+    written.setdefault("vocab_size", VOCAB_SIZE)
+    try:
+        spec = VariantSpec.read(written)
+        tokens = seq_len or min(SEQ_LEN, spec.dims.max_seq_len)
+        if tokens > spec.dims.max_seq_len:
+            limit = f"must not exceed max_seq_len ({spec.dims.max_seq_len})"
+            raise ConfigError.at(("seq-len",), f"{limit}, but got {tokens}")
+        cost = measure_cost(spec, tokens)
+    except ConfigError as error:
+        raise error.within("variant") from None
+    return {"preset": preset, **cost.to_dict(), "variant": spec.to_dict()}
+
+
+def price_table(priced: dict[str, Any]) -> Table:
+    """Draw a price for people."""
+    title = f"{priced['preset']} at {priced['seq_len']} tokens"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_header=False)
+    forward, train = priced["forward_flops_per_token"], priced["train_flops_per_token"]
+    per_token = format_bytes(priced["cache_bytes_per_token"])
+    dtype = priced["cache_dtype"]
+    for label, value in {
+        "parameters": f"{format_count(priced['params'])} ({priced['params']:,})",
+        "  without embeddings": f"{format_count(priced['params_non_embedding'])}"
+        f" ({priced['params_non_embedding']:,})",
+        "forward FLOPs a token": format_count(forward),
+        "training FLOPs a token": format_count(train),
+        f"cache ({dtype})": f"{format_bytes(priced['cache_bytes'])}, {per_token} a token",
+    }.items():
+        table.add_row(label, value)
+    return table
+
+
+def _in_variant(change: str) -> str:
+    return change if change.startswith("variant.") else f"variant.{change}"

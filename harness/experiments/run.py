@@ -1,0 +1,99 @@
+"""Run an experiment: train what is missing, keep the tables up to date, compare."""
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from harness.analysis.compare import Comparison
+from harness.experiments.display import show
+from harness.experiments.loading import Loaded
+from harness.experiments.local import default_workers, run_inline, run_workers
+from harness.experiments.plan import ExperimentPlan
+from harness.experiments.tables import refresh_tables
+from harness.store.experiments import ExperimentStore
+from harness.store.runs import RunStore
+from harness.store.status import Status
+from harness.training.environment import total_memory
+
+
+@dataclass(frozen=True)
+class HowToRun:
+    """Settings of an execution; none of them changes a result on a CPU but `threads`."""
+
+    workers: int | None = None  # None: as many as cores, or GPUs, and memory allow
+    threads: int = 1
+    inline: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it: the comparison, and the runs that went wrong."""
+
+    plan: ExperimentPlan
+    comparison: Comparison
+    n_failed: int
+
+
+def run_experiment(
+    loaded: Loaded, runs: RunStore, experiments: ExperimentStore, how: HowToRun, console: Console
+) -> Outcome:
+    """Train every run that the store does not have and return the comparison.
+
+    Raises:
+        SourceError: the plan is refused; nothing has been trained.
+        KeyboardInterrupt: after the workers have stopped; what was finished is kept.
+    """
+    device = loaded.device()
+    plan = loaded.plan(runs, device)
+    experiments.write_plan(plan.record)
+    comparison = refresh_tables(plan.record, runs, experiments)
+    pending, n_failed = plan.pending, 0
+    memory = max(arm.memory for arm in plan.arms.values())
+    workers = how.workers or default_workers(device, memory, total_memory(device))
+    workers = min(workers, max(len(pending), 1))
+    console.print(_opening(plan, workers, how), highlight=False)
+    if pending:
+        _prepare_data(plan)
+    events = (
+        run_inline(pending, runs, device, how.threads)
+        if how.inline
+        else run_workers(pending, runs, device, how.threads, workers)
+    )
+    with _terminated_as_interrupted(), contextlib.closing(events):
+        for ended in show(events, len(pending), console):
+            n_failed += ended.status is not Status.DONE
+            comparison = refresh_tables(plan.record, runs, experiments)
+    return Outcome(plan, comparison, n_failed)
+
+
+def _opening(plan: ExperimentPlan, workers: int, how: HowToRun) -> str:
+    n_runs, n_pending = len(plan.runs), len(plan.pending)
+    stored = n_runs - n_pending
+    known = f", {stored} of them already in the store" if stored else ""
+    where = "in this process" if how.inline else f"{workers} at a time"
+    return f"{n_runs} runs{known}; training {n_pending}, {where}, on {plan.device}"
+
+
+def _prepare_data(plan: ExperimentPlan) -> None:
+    """Build the token caches before workers ask for them: one build, and errors here."""
+    from harness.data.dataset import load_dataset
+
+    for data in {repr(a.arm.data): a.arm.data for a in plan.arms.values()}.values():
+        load_dataset(data)
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Treat SIGTERM as Ctrl-C, so that workers are stopped and the tables stay consistent."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,15 @@
+"""The tables of an experiment, made again from its runs whenever one has ended."""
+
+from harness.analysis.compare import Comparison, compare
+from harness.analysis.summary import summary_frame
+from harness.store.experiments import ExperimentStore
+from harness.store.runs import RunStore
+from harness.store.tables import Plan, collect
+
+
+def refresh_tables(plan: Plan, runs: RunStore, experiments: ExperimentStore) -> Comparison:
+    """Collect what the runs of a plan have left, write the tables and return the comparison."""
+    table, curves = collect(plan, runs)
+    comparison = compare(plan, table)
+    experiments.write_tables(plan["name"], table, curves, summary_frame(comparison))
+    return comparison
