@@ -31,7 +31,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "max_seq_len": 256,
         "attention": {"name": "gqa", "n_kv_heads": 2},
         "position": {"name": "rope", "theta": 10_000.0},
-        "init": {"std": 0.02, "outputs": "zero"},
+        "init": {"std": 0.05, "outputs": "zero"},
     },
     # The released dense models; fields as in their Hugging Face configurations.
     "qwen3-0.6b": _qwen3(1024, 28, 16, 3072, tie_embeddings=True),

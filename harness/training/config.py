@@ -24,7 +24,7 @@ class TrainConfig(Frozen):
     """
 
     budget: Budget
-    batch_size: Count = 8
+    batch_size: Count = 4
     seq_len: Count = 128
     optimizer: ComponentSpec
     schedule: ComponentSpec

@@ -66,7 +66,8 @@ def types_in(value):
 
 SCALARS = {
     "3e-3": 0.003, "1e3": 1000.0, "1_000": 1000, "017": 17, "0o17": 15, "0x1f": 31, "-0": 0,
-    "off": "off", "no": "no", "on": "on", "true": True, "False": False, "~": None, "null": None,
+    "off": "off", "no": "no", "on": "on", "true": True, "True": True, "False": False,
+    "~": None, "null": None,
     "1M": "1M", "1%": "1%", "2024-01-01": "2024-01-01", "1:30": "1:30", "'5'": "5", "+_": "+_",
     '"é"': "é", "|\n  a\n  b\n": "a\nb\n", "[1, {b: 2.5}]": [1, {"b": 2.5}],
 }  # fmt: skip
@@ -82,6 +83,10 @@ def test_scalars_mean_what_yaml_1_2_says_and_are_plain_python(write, written):
 
 def test_on_is_a_key_like_any_other(write):
     assert read_yaml(write("on: 1")).data == {"on": 1}
+
+
+def test_quotes_make_a_key_of_anything(write):
+    assert read_yaml(write("'<<': 1\n'1': 2")).data == {"<<": 1, "1": 2}
 
 
 def test_a_byte_order_mark_and_windows_newlines_change_nothing(write):
@@ -191,12 +196,14 @@ REFUSED = {
     "NaN": ("a: .nan", ":1:4  must be a finite number, but got .nan"),
     "infinity": ("a: [-.inf]", "must be a finite number"),
     "an overflow": ("a: 1e999", "must be a finite number, but got 1e999"),
-    "many digits": ("a: " + "9" * 5000, "a number of more than 250 digits"),
+    "many digits": ("a: " + "9" * 251, "a number of more than 250 digits"),
+    "digits beyond Python's limit": ("a: " + "9" * 5000, "a number of more than 250 digits"),
     "many hexadecimal digits": ("a: 0x" + "f" * 5000, "a number of more than 250 digits"),
     "half a surrogate pair": (r'a: "\ud800"', "half a surrogate pair"),
     "an escaped NUL": (r'a: "\0"', "text with a NUL"),
     "a control character": ("a: 1\nb: \x1b[31m", ":2:4  the character U+001B is not allowed"),
     "an impossible character": (r'a: "\UFFFFFFFF"', ":1:1  not valid YAML"),
+    "no character at all": (r'a: "\U00110000"', ":1:1  not valid YAML"),
     "an unknown alias": ("a: *x", "the alias *x names no anchor"),
     "a recursive alias": ("a: &x [*x]", "the alias *x names no anchor"),
     "an anchor twice": ("a: &x 1\nb: &x 2", "the anchor &x is defined twice"),

@@ -30,9 +30,9 @@ class AdamW(Optimizer):
     def __init__(
         self,
         *,
-        lr: Annotated[float, Field(gt=0, le=100)] = 3e-3,
+        lr: Annotated[float, Field(gt=0, le=100)] = 4e-3,
         beta1: Beta = 0.9,
-        beta2: Beta = 0.95,
+        beta2: Beta = 0.99,
         eps: Annotated[float, Field(gt=0)] = 1e-8,
         weight_decay: Annotated[float, Field(ge=0)] = 0.1,
     ) -> None:

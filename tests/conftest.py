@@ -1,0 +1,28 @@
+"""One thread, checked shapes, and no folder of the user's: what holds for every test."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+import torch
+from jaxtyping import install_import_hook
+
+torch.set_num_threads(1)
+# before anything of ours is imported: shapes in signatures are then checked at every call
+install_import_hook(["harness.core", "variants"], "beartype.beartype")
+sys.path.insert(0, str(Path(__file__).parent / "core"))  # `contracts` serves several folders
+pytest.register_assert_rewrite("contracts")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def folders_of_this_session():
+    """Keep the user's caches and results out of reach, also of subprocesses."""
+    before = dict(os.environ)
+    with tempfile.TemporaryDirectory(prefix="ablate-tests-") as folder:
+        for variable in ("ABLATE_CACHE", "ABLATE_RESULTS"):
+            os.environ[variable] = str(Path(folder) / variable.lower())
+        yield
+    os.environ.clear()
+    os.environ.update(before)
