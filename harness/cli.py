@@ -15,6 +15,9 @@ from harness.errors import AblateError
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+    from harness.store.experiments import ExperimentStore
+    from harness.store.runs import RunStore
+
 app = typer.Typer(
     help="Architecture ablations for small Qwen3-style language models, with verdicts that hold.",
     no_args_is_help=True,
@@ -22,8 +25,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-new = typer.Typer(help="Start an experiment or a component from a file that works.", no_args_is_help=True)
-bench = typer.Typer(help="Measure speed: ratios in one run, interleaved, medians.", no_args_is_help=True)
+new = typer.Typer(
+    help="Start an experiment or a component from a file that works.", no_args_is_help=True
+)
+bench = typer.Typer(
+    help="Measure speed: ratios in one run, interleaved, medians.", no_args_is_help=True
+)
 app.add_typer(new, name="new")
 app.add_typer(bench, name="bench")
 
@@ -41,7 +48,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables
 
 
 @app.command(rich_help_panel="Experiments")
-def plan(file: File, overrides: Overrides = None, results: Results = None, as_json: Json = False) -> None:
+def plan(
+    file: File, overrides: Overrides = None, results: Results = None, as_json: Json = False
+) -> None:
     """Show arms, matched sizes, costs, time and what the seeds can resolve; train nothing."""
     from harness.experiments.estimate import estimate_seconds
     from harness.experiments.loading import load_experiment
@@ -145,7 +154,8 @@ def cost(
     ] = None,
     preset: Annotated[str, typer.Option(help="The variant to begin with.")] = "tiny",
     seq_len: Annotated[
-        int | None, typer.Option(min=1, help="Tokens of the sequence that is priced. [default: 256]")
+        int | None,
+        typer.Option(min=1, help="Tokens of the sequence that is priced. [default: 256]"),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -195,7 +205,8 @@ def clean(
     from harness.experiments.clean import removable
     from harness.experiments.listing import removable_table
 
-    found = list(removable(*_stores(results), orphans))
+    runs, experiments = _stores(results)
+    found = list(removable(runs, experiments, orphans))
     _print(removable_table(found))
     for item in found if yes else []:
         item.attempt.remove()
@@ -236,7 +247,16 @@ def bench_train(
     from harness.bench.train import Shape, bench_training, bench_view
 
     shape = Shape(
-        d_model, n_layers, n_heads, n_kv_heads, d_ff, vocab_size, batch_size, seq_len, threads, device
+        d_model,
+        n_layers,
+        n_heads,
+        n_kv_heads,
+        d_ff,
+        vocab_size,
+        batch_size,
+        seq_len,
+        threads,
+        device,
     )
     found = bench_training(shape, rounds, compiled, workers, _console(stderr=True))
     _print(found if as_json else bench_view(found))
@@ -268,7 +288,7 @@ def _usage(error: Any) -> None:
     sys.exit(2)
 
 
-def _stores(root: Path | None) -> Any:
+def _stores(root: Path | None) -> "tuple[RunStore, ExperimentStore]":
     from harness.store.experiments import ExperimentStore
     from harness.store.root import results_root
     from harness.store.runs import RunStore

@@ -13,7 +13,9 @@ M = TypeVar("M", bound=BaseModel)
 class Frozen(BaseModel):
     """An immutable record: unknown keys are errors and nothing is coerced (`"2"` is no number)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True
+    )
 
 
 def parse(schema: type[M], data: object) -> M:

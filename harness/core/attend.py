@@ -26,7 +26,7 @@ def attend(
         k: Keys.
         v: Values.
         context: The forward pass; its padding and document boundaries are obeyed.
-        key_positions: Positions of keys that come from a cache; None when keys are the queries' own.
+        key_positions: Positions of keys from a cache; None when keys are the queries' own.
         bias: Added to the scores, broadcastable to (B, H, T, S); None adds nothing.
         window: A token sees this many of the latest tokens, itself included; None is all.
         scale: Of the scores; None is C ** -0.5.
@@ -61,7 +61,7 @@ def needs_mask(
 def allowed_keys(
     context: Context, key_positions: Int[Tensor, "1 S"] | None, window: int | None
 ) -> Bool[Tensor, "B 1 T S"]:
-    """Return which keys each query may read. A padded query reads itself, so that no row is empty."""
+    """Return which keys each query may read; padding reads itself, so that no row is empty."""
     queries = context.positions[:, :, None]
     keys = (context.positions if key_positions is None else key_positions)[:, None, :]
     allowed = keys <= queries

@@ -28,7 +28,7 @@ class Cache:
         self.buffers = buffers
         self.max_len = max_len
         first = next(iter(buffers.values()))
-        self.lengths: Int[Tensor, "B"] = torch.zeros(
+        self.lengths: Int[Tensor, "B"] = torch.zeros(  # noqa: UP037
             len(first), dtype=torch.long, device=first.device
         )
         self._longest = 0  # never below max(lengths), and known without asking the device

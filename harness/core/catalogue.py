@@ -14,7 +14,7 @@ REFERENCE, VOCAB_SIZE, SEQ_LEN = "tiny", 1024, 256
 
 
 def catalogue(slots: list[str] | None = None) -> list[dict[str, Any]]:
-    """Describe all components of some slots, or of all; costs are of the `tiny` preset with them."""
+    """Describe the components of some slots, or of all; costs are of `tiny` with each."""
     entries = []
     for slot in slots or list(SLOTS):
         registry = SLOTS[slot]

@@ -31,7 +31,7 @@ class Context:
         return None if self.caches is None else self.caches[layer_idx]
 
     def publish(self, name: str, layer_idx: int, value: Tensor) -> None:
-        """Leave a tensor for later layers or for the objective (router statistics, first values)."""
+        """Leave a tensor for later layers or the objective (router statistics, first values)."""
         self._published.setdefault(name, {})[layer_idx] = value
 
     def published(self, name: str) -> dict[int, Tensor]:

@@ -51,7 +51,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return total / n_targets
 
     @staticmethod
-    def backward(ctx, grad: Tensor):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN205
+    def backward(ctx, grad: Tensor):  # type: ignore[no-untyped-def] # noqa: ANN001
         grad_hidden, grad_weight = ctx.saved_tensors
         return (
             None if grad_hidden is None else grad_hidden * grad,

@@ -68,5 +68,3 @@ def _output_projections(model: nn.Module) -> set[str]:
         if isinstance(module, Slot)
         for name in module.output_projections
     }
-
-

@@ -27,7 +27,6 @@ from harness.core.slots import (
 from harness.core.spec import VariantSpec
 from harness.errors import AblateError, ConfigError
 
-
 T = TypeVar("T")
 
 
@@ -100,10 +99,17 @@ class LanguageModel(nn.Module):
         if caches is None and tokens.shape[1] > self.spec.dims.max_seq_len:
             longest = self.spec.dims.max_seq_len
             raise AblateError(f"{tokens.shape[1]} tokens are more than max_seq_len ({longest})")
+        return self._trunk(tokens, context), context
+
+    def _trunk(self, tokens: Int[Tensor, "B T"], context: Context) -> Float[Tensor, "B T D"]:
         x = self.embedding(tokens, context)
         for block in self.blocks:
             x = block(x, context)
-        return self.norm(x), context
+        return self.norm(x)
+
+    def compile_trunk(self) -> None:
+        """Compile everything but the head, for one shape; the objective runs as it is."""
+        self._trunk = torch.compile(self._trunk, dynamic=False)  # type: ignore[method-assign]
 
     def new_caches(self, batch: int, max_len: int, dtype: torch.dtype | None = None) -> list[Cache]:
         """Return an empty cache for every layer.
@@ -122,7 +128,7 @@ class LanguageModel(nn.Module):
 def _attention_of(
     block: nn.Module, batch: int, max_len: int, device: torch.device, dtype: torch.dtype
 ) -> Cache:
-    return block.attention.new_cache(batch, max_len, device, dtype)  # type: ignore[union-attr, operator, return-value]
+    return block.attention.new_cache(batch, max_len, device, dtype)  # type: ignore[union-attr, operator]
 
 
 def _positions(

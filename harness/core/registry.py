@@ -1,6 +1,6 @@
 """Find components by name: one `Registry` for each slot, and for everything else chosen by name.
 
-A component is an ordinary class in a file of its own name. Its constructor splits in two at the `*`:
+A component is a class in a file of its own name. Its constructor splits in two at the `*`:
 
     def __init__(self, dims, layer_idx, *, window: int = 128): ...
                        from the model      from YAML
@@ -13,7 +13,6 @@ Nothing is listed anywhere. The component `gqa` of the slot `attention` is the f
 themselves under the entry-point group `ablate.components`, and folders named with `use_folder`.
 """
 
-import functools
 import importlib
 import importlib.metadata
 import importlib.util
@@ -72,6 +71,7 @@ class Registry(Generic[T]):
         self.package = package
         self.broken: dict[str, str] = {}  # files that could not be imported, with the reason
         self._components: dict[str, type[T]] = {}
+        self._schemas: dict[str, type[BaseModel]] = {}
         self._aliases: dict[str, tuple[str, Alias]] = {}
 
     def register(
@@ -117,7 +117,10 @@ class Registry(Generic[T]):
 
     def schema(self, name: str) -> type[BaseModel]:
         """Return the pydantic model of a component's options."""
-        return _options_of(self[name])
+        component = self[name]
+        if name not in self._schemas:
+            self._schemas[name] = _options_of(component)
+        return self._schemas[name]
 
     def resolve(self, value: object, dims: Any = None) -> ComponentSpec:
         """Turn `gqa` or `{name: gqa, n_kv_heads: 2}` into a complete, canonical component.
@@ -141,7 +144,7 @@ class Registry(Generic[T]):
                     raise ConfigError.at((key,), f"{fixes}; write {name!r} to choose it")
             options |= fixed
         component = self[name]
-        complete = parse(_options_of(component), options).model_dump()
+        complete = parse(self.schema(name), options).model_dump()
         if fill := getattr(component, "complete", None):
             complete = fill(complete, dims)
         return ComponentSpec(name, complete)
@@ -226,7 +229,6 @@ def _files(folder: str | Path) -> list[Path]:
     return sorted(f for f in Path(folder).glob("*.py") if not f.stem.startswith("_"))
 
 
-@functools.cache
 def _options_of(component: type) -> type[BaseModel]:
     parameters = inspect.signature(component, eval_str=True).parameters.values()
     options: dict[str, Any] = {

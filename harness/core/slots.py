@@ -123,7 +123,12 @@ class Block(Slot):
     final_norm: ClassVar[bool] = True  # whether the model normalises what the last block returns
 
     def __init__(
-        self, dims: Dims, layer_idx: int, attention: Attention, ffn: FeedForward, make_norm: MakeNorm
+        self,
+        dims: Dims,
+        layer_idx: int,
+        attention: Attention,
+        ffn: FeedForward,
+        make_norm: MakeNorm,
     ) -> None:
         super().__init__()
 

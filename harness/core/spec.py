@@ -9,18 +9,18 @@ from pydantic import Field
 from harness.core.dims import Dims
 from harness.core.registry import ComponentSpec
 from harness.core.slots import PER_LAYER, PER_MODEL, PRECISION, SLOTS
-from harness.errors import ConfigError, Problem, unknown
+from harness.errors import ConfigError, Path, Problem, unknown
 from harness.schema import Frozen, parse
 
 T = TypeVar("T")
 
 
 class Init(Frozen):
-    """How matrices start: normal with standard deviation `std`, and the residual outputs so or less.
+    """How matrices start: normal with standard deviation `std`, the residual outputs perhaps less.
 
-    `outputs` says what becomes of the projections that write to the residual stream: `normal` treats
-    them as all others (Qwen3), `depth_scaled` divides by sqrt(2 n_layers) (GPT-2), `zero` makes every
-    block the identity at first (Zhang et al. 2019, arXiv:1901.09321).
+    `outputs` says what becomes of the projections that write to the residual stream: `normal`
+    treats them as all others (Qwen3), `depth_scaled` divides by sqrt(2 n_layers) (GPT-2), `zero`
+    makes every block the identity at first (Zhang et al. 2019, arXiv:1901.09321).
     """
 
     std: float = Field(default=0.02, gt=0, le=10)
@@ -65,20 +65,18 @@ class VariantSpec:
         known = [*Dims.model_fields, *SLOTS, "tie_embeddings", "init"]
         for key in data.keys() - set(known):
             collect.add(Problem((key,), unknown("key", key, known)))
-        dims = collect(lambda: _read_dims(data))
+        dims = collect((), _read_dims, data)
         collect.stop_on_problems()
         assert dims is not None
         slots: dict[str, Any] = {}
         for name, registry in PER_MODEL.items():
-            value = data.get(name, BASELINE[name])
-            slots[name] = collect(lambda r=registry, v=value: r.resolve(v, dims), name)
+            slots[name] = collect((name,), registry.resolve, data.get(name, BASELINE[name]), dims)
         for name, registry in PER_LAYER.items():
             value = data.get(name, BASELINE[name])
-            slots[name] = collect(lambda r=registry, v=value: _read_layers(r, v, dims), name)
-        slots["precision"] = collect(
-            lambda: _read_precision(data.get("precision", BASELINE["precision"])), "precision"
-        )
-        slots["init"] = collect(lambda: parse(Init, data.get("init")), "init")
+            slots[name] = collect((name,), _read_layers, registry, value, dims)
+        precision = data.get("precision", BASELINE["precision"])
+        slots["precision"] = collect(("precision",), _read_precision, precision)
+        slots["init"] = collect(("init",), parse, Init, data.get("init"))
         slots["tie_embeddings"] = data.get("tie_embeddings", True)
         if not isinstance(slots["tie_embeddings"], bool):
             message = f"must be true or false, but got {slots['tie_embeddings']!r}"
@@ -126,7 +124,7 @@ class VariantSpec:
         )
         written["precision"] = written["precision"]["train"]
         written["init"] = self.init.model_dump(exclude_defaults=True)
-        return written  # type: ignore[no-any-return]
+        return written
 
     def _check_pairs(self) -> None:
         for layer_idx in range(self.dims.n_layers):
@@ -155,9 +153,9 @@ class _Collector:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
 
-    def __call__(self, reader: Callable[[], T], *prefix: str) -> T | None:
+    def __call__(self, prefix: Path, reader: Callable[..., T], *args: object) -> T | None:
         try:
-            return reader()
+            return reader(*args)
         except ConfigError as error:
             self.problems += error.within(*prefix).problems
             return None
@@ -188,19 +186,9 @@ def _read_layers(registry: Any, value: object, dims: Dims) -> tuple[ComponentSpe
         between = f"must hold between 1 and n_layers ({dims.n_layers}) components"
         raise ConfigError.at((), f"a list cycled over the layers {between}, but got {len(value)}")
     collect = _Collector()
-    cycle = [
-        collect(lambda v=v, i=i: _within(i, lambda: registry.resolve(v, dims)))
-        for i, v in enumerate(value)
-    ]
+    cycle = [collect((i,), registry.resolve, v, dims) for i, v in enumerate(value)]
     collect.stop_on_problems()
     return _shortest_cycle([c for c in cycle if c is not None], dims.n_layers)
-
-
-def _within(index: int, reader: Callable[[], T]) -> T:
-    try:
-        return reader()
-    except ConfigError as error:
-        raise error.within(index) from None
 
 
 def _shortest_cycle(cycle: list[ComponentSpec], n_layers: int) -> tuple[ComponentSpec, ...]:
@@ -219,7 +207,7 @@ def _read_precision(value: object) -> PrecisionSpec:
     else:
         both = dict.fromkeys(sides, value)
     collect = _Collector()
-    read = {s: collect(lambda v=v: PRECISION.resolve(v), s) for s, v in both.items()}
+    read = {side: collect((side,), PRECISION.resolve, v) for side, v in both.items()}
     collect.stop_on_problems()
     return PrecisionSpec(**read)  # type: ignore[arg-type]
 

@@ -20,7 +20,9 @@ class Removable:
 
 def removable(runs: RunStore, experiments: ExperimentStore, orphans: bool) -> Iterator[Removable]:
     """List attempts that failed or stopped, and with `orphans` also runs that no experiment has."""
-    wanted = {r["run_id"] for name in experiments.names() for r in experiments.open(name).plan["runs"]}
+    wanted = {
+        r["run_id"] for name in experiments.names() for r in experiments.open(name).plan["runs"]
+    }
     for run_id in runs.runs():
         for attempt in runs.attempts(run_id):
             status = attempt.status

@@ -255,8 +255,8 @@ def _match(experiment: Experiment, problems: list[Problem]) -> Match | None:
         chosen = options.model_dump(exclude={"by"}, exclude_none=True)
         if len(chosen) != 1:
             raise ConfigError.at((), f"must have exactly one of {', '.join(AXES)}, or be `none`")
-        ((axis, tolerance),) = chosen.items()
-        return Match(axis, tolerance)
+        axis = next(axis for axis in AXES if axis in chosen)
+        return Match(axis, chosen[axis])
     except ConfigError as error:
         problems += error.within("match").problems
         return None

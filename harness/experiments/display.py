@@ -27,7 +27,7 @@ def show(events: Events, total: int, console: Console) -> Iterator[RunProgress]:
 
 
 @contextmanager
-def _lines(total: int, console: Console):  # type: ignore[no-untyped-def] # noqa: ANN202
+def _lines(total: int, console: Console):  # type: ignore[no-untyped-def]
     started, ended = time.monotonic(), 0
 
     def draw(event: RunProgress) -> None:
@@ -46,7 +46,7 @@ def _lines(total: int, console: Console):  # type: ignore[no-untyped-def] # noqa
 
 
 @contextmanager
-def _bars(total: int, console: Console):  # type: ignore[no-untyped-def] # noqa: ANN202
+def _bars(total: int, console: Console):  # type: ignore[no-untyped-def]
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
@@ -75,7 +75,9 @@ def _bars(total: int, console: Console):  # type: ignore[no-untyped-def] # noqa:
                 if key in bars:
                     progress.remove_task(bars.pop(key))
                 if event.cause:
-                    progress.console.print(f"[red]{event.status}[/] {escape(key)}: {escape(event.cause)}")
+                    progress.console.print(
+                        f"[red]{event.status}[/] {escape(key)}: {escape(event.cause)}"
+                    )
             done = ended + sum(fractions.values())
             left = (time.monotonic() - started) / done * (total - done) if done > 0.02 else None
             eta = f", about {format_duration(left)} left" if left else ""

@@ -1,4 +1,4 @@
-"""Train one run and write down what happened: the same function in a worker and in the foreground."""
+"""Train one run and write down what happened, in a worker or in the foreground."""
 
 import traceback
 from datetime import UTC, datetime

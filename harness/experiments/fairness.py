@@ -8,7 +8,7 @@ from harness.experiments.config import Match
 if TYPE_CHECKING:
     from harness.experiments.plan import PlannedArm
 
-NEGLIGIBLE = 1e-3  # relative difference below which a cost counts as equal
+NEGLIGIBLE = 0.01  # relative difference up to which a cost counts as equal
 
 COSTS = {
     "params": "parameters",

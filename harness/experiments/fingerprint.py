@@ -54,7 +54,7 @@ def _components(variant: VariantSpec) -> Fingerprint:
     model = LanguageModel(variant)
     _enliven(model)
     numbers: Fingerprint = {}
-    seen: dict[str, Tensor] = {}
+    seen: dict[str, object] = {}
     for name, module in model.named_modules():
         if name.count(".") <= 2:  # embedding, norm, blocks.i, blocks.i.attention, ...
             module.register_forward_hook(lambda _m, _i, out, name=name: seen.update({name: out}))
@@ -109,5 +109,3 @@ def _project(tensor: Tensor, name: str) -> float:
 def _tokens(length: int, index: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(index)
     return torch.randint(VOCAB_SIZE, (BATCH_SIZE, length), generator=generator)
-
-

@@ -56,7 +56,9 @@ def runs_view(tables: ExperimentTables) -> View:
 
 def components_table(entries: Sequence[dict[str, Any]]) -> Table:
     """List components with options, and the cost of the `tiny` preset with each."""
-    table = _table("Components: a slot takes any of its names; the costs are those of `tiny` with it")
+    table = _table(
+        "Components: a slot takes any of its names; the costs are those of `tiny` with it"
+    )
     for column in ("slot", "name", "options"):
         table.add_column(column, overflow="fold")
     for column in ("params", "FLOPs/\ntoken", "cache"):
@@ -64,7 +66,9 @@ def components_table(entries: Sequence[dict[str, Any]]) -> Table:
     table.add_column("what it is", overflow="fold", ratio=1)
     for entry in entries:
         if "broken" in entry:
-            table.add_row(entry["slot"], Text(entry["name"], "red"), *[""] * 4, Text(entry["broken"]))
+            table.add_row(
+                entry["slot"], Text(entry["name"], "red"), *[""] * 4, Text(entry["broken"])
+            )
             continue
         name = "\n".join([entry["name"], *(f"= {alias}" for alias in entry["aliases"])])
         options = "\n".join(_option(option) for option in entry["options"])

@@ -9,7 +9,7 @@ import multiprocessing.connection
 import os
 import signal
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -47,7 +47,7 @@ def default_workers(device: torch.device, memory: int, available: int) -> int:
 
 def run_inline(
     pending: Sequence[PlannedRun], store: RunStore, device: torch.device, threads: int
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, None]:
     """Train runs one after the other in this process, where a debugger sees them."""
     for run in pending:
         attempt = store.new_attempt(run.run_id, run.environment)
@@ -62,7 +62,7 @@ def run_workers(
     device: torch.device,
     threads: int,
     workers: int,
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, None]:
     """Train runs in worker processes, yielding what happens as it happens.
 
     Closing the iterator stops the workers at once and leaves their runs `interrupted`.

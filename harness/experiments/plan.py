@@ -197,5 +197,3 @@ def _run_record(run: PlannedRun, store: RunStore) -> dict[str, Any]:
         "reuses": run.done.number if run.done else None,
         "attempts_from": max(known, default=0) + 1,
     }
-
-

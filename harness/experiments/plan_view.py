@@ -24,7 +24,8 @@ def plan_view(
         _sentence("differs", record["differs"] or ["no cost"]),
         f"runs: {len(plan.runs)} ({len(plan.arms)} arms x {len(record['seeds'])} seeds), "
         f"{len(plan.runs) - len(plan.pending)} already in the store",
-        "time: " + (f"about {format_duration(seconds)}" if seconds is not None else "not estimated")
+        "time: "
+        + (f"about {format_duration(seconds)}" if seconds is not None else "not estimated")
         + f" on {plan.device}",
         *resolution(plan, earlier),
     ]

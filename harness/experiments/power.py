@@ -22,6 +22,7 @@ def resolution(plan: ExperimentPlan, earlier: ExperimentTables | None) -> list[s
     for family in families(plan.record):
         level = sidak_level(1 - alpha, len(family.pairs))
         in_sd = smallest_detectable(n, 1.0, level)
+        assert in_sd is not None  # n is at least LEAST_PAIRS
         lines.append(
             f"{family.name}: {n} seeds show (power 0.8) a difference of {in_sd:.2f} standard "
             "deviations of the paired difference"
@@ -30,7 +31,9 @@ def resolution(plan: ExperimentPlan, earlier: ExperimentTables | None) -> list[s
             if (pair.arm, pair.baseline) not in spread:
                 continue
             sd, seen = spread[pair.arm, pair.baseline]
-            found = f"  {pair.arm} - {pair.baseline}: that is {in_sd * sd:.4f} {plan.record['metric']}"
+            found = (
+                f"  {pair.arm} - {pair.baseline}: that is {in_sd * sd:.4f} {plan.record['metric']}"
+            )
             needed = seeds_needed(seen, sd, level)
             if needed is None or needed > n:
                 many = "more than 200" if needed is None else str(needed)

@@ -32,7 +32,9 @@ def new_experiment(name: str, folder: Path) -> Path:
         AblateError: the name is none, or the file is there.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise AblateError(f"an experiment is named with letters, digits, '.', '_', '-', not {name!r}")
+        raise AblateError(
+            f"an experiment is named with letters, digits, '.', '_', '-', not {name!r}"
+        )
     return _write(folder / f"{name}.yaml", EXPERIMENT.format(name=name))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from harness.core.registry import ComponentSpec
+from harness.core.registry import ComponentSpec, Registry
 from harness.errors import ConfigError, Problem
 from harness.quantities import Count
 from harness.schema import Frozen, parse
@@ -13,7 +13,7 @@ from harness.training.budget import Budget
 from harness.training.optimizers import OPTIMIZER
 from harness.training.schedules import SCHEDULE
 
-CHOSEN = {"optimizer": OPTIMIZER, "schedule": SCHEDULE}
+CHOSEN: dict[str, Registry[Any]] = {"optimizer": OPTIMIZER, "schedule": SCHEDULE}
 
 
 class TrainConfig(Frozen):

@@ -78,5 +78,3 @@ class Evaluator:
             n_correct += int(correct.sum())
         model.train(was_training)
         return Evaluation(tuple(nats.tolist()), self.n_bytes, n_tokens, n_correct)
-
-

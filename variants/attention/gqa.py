@@ -64,6 +64,9 @@ class GroupedQueryAttention(Attention):
         self.k_proj = nn.Linear(dims.d_model, kv_width, bias=bias)
         self.v_proj = nn.Linear(dims.d_model, kv_width, bias=bias)
         self.o_proj = nn.Linear(q_width, dims.d_model, bias=bias)
+        if bias:  # torch would draw them from its global generator
+            for projection in (self.q_proj, self.k_proj, self.v_proj, self.o_proj):
+                nn.init.zeros_(projection.bias)
         self.q_norm = make_norm(dims.head_dim) if qk_norm else nn.Identity()
         self.k_norm = make_norm(dims.head_dim) if qk_norm else nn.Identity()
         self.position = make_position(dims.head_dim)
@@ -84,7 +87,9 @@ class GroupedQueryAttention(Attention):
             assert isinstance(cache, TokenCache)
             entries, key_positions = cache.append(context, k=k, v=v)
             k, v = entries["k"].to(q.dtype), entries["v"].to(q.dtype)
-        bias = self.position.bias(context, context.positions if key_positions is None else key_positions)
+        bias = self.position.bias(
+            context, context.positions if key_positions is None else key_positions
+        )
         mixed = attend(q, k, v, context, key_positions=key_positions, bias=bias)
         return self.o_proj(mixed.flatten(2))
 

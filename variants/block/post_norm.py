@@ -19,7 +19,12 @@ class PostNorm(Block):
     final_norm = False
 
     def __init__(
-        self, dims: Dims, layer_idx: int, attention: Attention, ffn: FeedForward, make_norm: MakeNorm
+        self,
+        dims: Dims,
+        layer_idx: int,
+        attention: Attention,
+        ffn: FeedForward,
+        make_norm: MakeNorm,
     ) -> None:
         super().__init__(dims, layer_idx, attention, ffn, make_norm)
         self.attention, self.attention_norm = attention, make_norm(dims.d_model)

@@ -17,7 +17,12 @@ class PreNorm(Block):
     """
 
     def __init__(
-        self, dims: Dims, layer_idx: int, attention: Attention, ffn: FeedForward, make_norm: MakeNorm
+        self,
+        dims: Dims,
+        layer_idx: int,
+        attention: Attention,
+        ffn: FeedForward,
+        make_norm: MakeNorm,
     ) -> None:
         super().__init__(dims, layer_idx, attention, ffn, make_norm)
         self.attention_norm, self.attention = make_norm(dims.d_model), attention

@@ -1,0 +1,13 @@
+"""The dashboard's entry point: its pages. Start it with `ablate dashboard`."""
+
+import streamlit as st
+
+PAGES = [
+    st.Page("app_pages/overview.py", title="Overview", icon=":material/fact_check:", default=True),
+    st.Page("app_pages/runs.py", title="Runs", icon=":material/table_rows:"),
+    st.Page("app_pages/curves.py", title="Curves", icon=":material/show_chart:"),
+    st.Page("app_pages/components.py", title="Components", icon=":material/widgets:"),
+]
+
+st.set_page_config(page_title="ablate", page_icon=":material/science:", layout="wide")
+st.navigation(PAGES, position="top").run()

@@ -1,0 +1,67 @@
+"""What may stand in each slot, what it costs, where it comes from and which experiments use it."""
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.catalogue import Entry, catalogue, used_by
+from dashboard.data import Experiment, load_all, store
+from dashboard.text import literal, with_arxiv_links, with_code
+from harness.analysis.units import count, size
+from harness.errors import AblateError
+
+
+def _entry(entry: Entry, experiments: list[Experiment]) -> None:
+    with st.container(border=True):
+        if "broken" in entry:
+            st.markdown(f"**{literal(entry['name'])}**")
+            st.error(f"broken: {literal(entry['broken'])}", icon=":material/broken_image:")
+            return
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{literal(entry['name'])}**", width="content")
+            for alias in entry["aliases"]:
+                st.badge(f"also {literal(alias)}", color="gray")
+        st.markdown(with_code(entry["summary"]))
+        if options := entry["options"]:
+            st.dataframe(_options(options), hide_index=True, width="content", alt="Options")
+        st.caption(_cost(entry))
+        if entry["source"]:
+            st.caption(f"Source: {with_arxiv_links(entry['source'])}")
+        names = used_by(experiments, entry["slot"], entry["name"])
+        st.caption(f"Used by: {', '.join(map(literal, names)) or 'no stored experiment'}")
+
+
+def _options(options: list[dict[str, object]]) -> pd.DataFrame:
+    rows = [
+        {
+            "option": option["name"],
+            "type": option["type"],
+            "default": "required" if option["required"] else str(option["default"]),
+        }
+        for option in options
+    ]
+    return pd.DataFrame(rows)
+
+
+def _cost(entry: Entry) -> str:
+    cost = entry["cost"]
+    if cost is None:
+        return "Has no cost of its own: it cannot stand in the preset tiny without other changes."
+    flops, cache = count(cost["train_flops_per_token"]), size(cost["cache_bytes"])
+    at = f"cache {cache} at T={cost['seq_len']} ({cost['cache_dtype']})"
+    return f"tiny with it: {count(cost['params'])} parameters, {flops} training FLOPs/token, {at}"
+
+
+try:
+    entries = catalogue()
+except AblateError as error:
+    st.error(literal(str(error)), icon=":material/broken_image:")
+    st.stop()
+
+slots = list(dict.fromkeys(entry["slot"] for entry in entries))
+slot = st.pills("Slot", slots, key="slot", bind="query-params")
+experiments, _ = load_all(store(), store().names())
+for shown in [slot] if slot else slots:
+    st.subheader(literal(shown), anchor=False)
+    for entry in entries:
+        if entry["slot"] == shown:
+            _entry(entry, experiments)

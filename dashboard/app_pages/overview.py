@@ -1,0 +1,70 @@
+"""Each experiment as a card: its question, how far it is, and what may be claimed."""
+
+from typing import Literal
+
+import streamlit as st
+
+from dashboard.charts import difference_figure
+from dashboard.data import Experiment, losses, seed_differences
+from dashboard.tables import arm_table
+from dashboard.text import literal
+from dashboard.theme import arm_styles
+from dashboard.widgets import chosen_experiments
+from harness.analysis.sentences import interval_name, sentence
+from harness.analysis.verdict import Verdict
+
+_COLOURS: dict[Verdict, Literal["green", "red", "orange", "violet"]] = {
+    Verdict.BETTER: "green",
+    Verdict.WORSE: "red",
+    Verdict.NOT_RESOLVED: "orange",
+    Verdict.REFUSED: "violet",
+}
+
+
+def _card(experiment: Experiment) -> None:
+    plan = experiment.plan
+    with st.container(border=True):
+        st.subheader(literal(experiment.name), anchor=False)
+        st.text(plan["question"])
+        _progress(experiment)
+        for contrast in experiment.comparison.contrasts:
+            with st.container(horizontal=True, vertical_alignment="top", wrap=False):
+                st.badge(contrast.verdict, color=_COLOURS[contrast.verdict])
+                st.text(sentence(contrast, plan), width="stretch")
+        _chart(experiment)
+        table = arm_table(experiment)
+        right = st.column_config.TextColumn(alignment="right")
+        st.dataframe(
+            table,
+            hide_index=True,
+            column_config={name: right for name in table.columns[1:]},
+            alt=f"Arms of {experiment.name}",
+        )
+
+
+def _progress(experiment: Experiment) -> None:
+    done, planned = experiment.n_done, experiment.n_planned
+    if done < planned:
+        st.progress(done / planned, f"{done} of {planned} runs done")
+    else:
+        st.caption(f"{done} of {planned} runs done")
+    if lost := list(losses(experiment)):
+        st.warning("  \n".join(map(literal, lost)), icon=":material/error:")
+
+
+def _chart(experiment: Experiment) -> None:
+    contrasts = experiment.comparison.contrasts
+    if all(contrast.difference is None for contrast in contrasts):
+        return
+    seeds = [seed_differences(experiment, contrast) for contrast in contrasts]
+    styles, metric = arm_styles(experiment.plan), experiment.comparison.metric
+    figure = difference_figure(contrasts, seeds, styles, metric)
+    figure.update_layout(uirevision=experiment.name)
+    kinds = dict.fromkeys(f"{interval_name(contrast)}" for contrast in contrasts)
+    st.caption(f"Differences paired by seed; bars: {', '.join(kinds)}; dots: seeds.")
+    key, alt = f"differences-{experiment.name}", f"Paired differences in {metric}"
+    st.plotly_chart(figure, key=key, alt=alt, config={"displaylogo": False})
+
+
+for experiment in chosen_experiments():
+    _card(experiment)

@@ -1,0 +1,107 @@
+"""What the pages show: experiments as stored, with the comparison that the command line prints."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from harness.analysis.compare import Comparison, compare
+from harness.analysis.contrasts import Contrast
+from harness.analysis.families import Pair
+from harness.analysis.pairing import pair_up
+from harness.errors import AblateError
+from harness.store.errors import StoreError
+from harness.store.experiments import ExperimentStore
+from harness.store.root import results_root
+from harness.store.status import Status
+from harness.store.tables import Plan
+
+LOST = (Status.FAILED, Status.DIVERGED, Status.CORRUPT, Status.INTERRUPTED)
+Stamp = tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment as last collected, and what may be claimed of it."""
+
+    name: str
+    plan: Plan
+    runs: pd.DataFrame
+    curves: pd.DataFrame
+    comparison: Comparison
+
+    @property
+    def n_planned(self) -> int:
+        """How many runs there will be."""
+        return len(self.plan["runs"])
+
+    @property
+    def n_done(self) -> int:
+        """How many of them are done."""
+        return int((self.runs["status"] == Status.DONE).sum())
+
+
+def store() -> ExperimentStore:
+    """Return the store under the results root."""
+    return ExperimentStore(results_root())
+
+
+def load(store: ExperimentStore, name: str) -> Experiment:
+    """Read an experiment, from memory while its files are unchanged.
+
+    Raises:
+        AblateError: there is no such experiment, or a file of it is corrupt.
+    """
+    return _load(str(store.root.absolute()), name, _stamp(store.folder(name)))
+
+
+def load_all(store: ExperimentStore, names: list[str]) -> tuple[list[Experiment], list[str]]:
+    """Read experiments; those that cannot be read become messages."""
+    experiments, errors = [], []
+    for name in names:
+        try:
+            experiments.append(load(store, name))
+        except AblateError as error:
+            errors.append(f"{name}: {error}")
+    return experiments, errors
+
+
+def losses(experiment: Experiment) -> Iterator[str]:
+    """Name each run that will not count as things stand: `mqa, seed 3: failed (out of memory)`."""
+    lost = experiment.runs[experiment.runs["status"].isin(LOST)]
+    for run in lost.to_dict("records"):
+        cause = f" ({run['cause']})" if pd.notna(run["cause"]) else ""
+        yield f"{run['arm']}, seed {run['seed']}: {run['status']}{cause}"
+
+
+def seed_differences(experiment: Experiment, contrast: Contrast) -> dict[int, float]:
+    """Return the paired differences behind a contrast, by seed."""
+    pair = Pair(contrast.name, contrast.arm, contrast.baseline)
+    return {
+        int(seed): difference
+        for seed, runs in experiment.runs.groupby("seed")
+        for difference in pair_up(runs, pair, experiment.plan["metric"]).differences
+    }
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _load(root: str, name: str, stamp: Stamp) -> Experiment:
+    """Read an experiment; `stamp` is there for the cache's key."""
+    store = ExperimentStore(Path(root))
+    tables = store.open(name)
+    try:
+        comparison = compare(tables.plan, tables.runs)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:  # keys of the wrong shape
+        plan = store.folder(name) / "plan.json"
+        raise StoreError(plan, f"corrupt or unlike runs.parquet: {error!r}") from None
+    return Experiment(name, tables.plan, tables.runs, tables.curves, comparison)
+
+
+def _stamp(folder: Path) -> Stamp:
+    """Return what changes when a file of the folder does."""
+    if not folder.is_dir():
+        return ()
+    seen = [(path.name, path.stat()) for path in sorted(folder.iterdir())]
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in seen)

@@ -1,0 +1,76 @@
+"""Tables: pure functions from what is stored to data frames that are shown as they are."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from dashboard.data import Experiment
+from harness.analysis.arms import ArmSummary
+from harness.analysis.intervals import LEVEL_OF_MEANS
+from harness.analysis.units import count, decimals_for, percent, size
+
+_KEYS = ["arm", "seed", "replica", "environment"]
+
+
+def arm_table(experiment: Experiment) -> pd.DataFrame:
+    """Return each arm's metric with its interval and n, and its cost, in words."""
+    metric = experiment.comparison.metric
+    lengths = {arm["cost"].get("cache_seq_len") for arm in experiment.plan["arms"].values()}
+    known = lengths - {None}
+    cache = f"cache at T={known.pop()}" if len(known) == 1 else "cache"
+    rows = [
+        {
+            "arm": arm.arm,
+            f"{metric} ({percent(LEVEL_OF_MEANS)} interval)": mean_words(arm),
+            "n": f"{arm.n}" if arm.n == arm.n_planned else f"{arm.n}/{arm.n_planned}",
+            "params": count(arm.params),
+            "FLOPs/token": count(arm.train_flops_per_token),
+            cache: size(arm.cache_bytes),
+            "tokens/s": count(arm.tokens_per_s),
+        }
+        for arm in experiment.comparison.arms
+    ]
+    return pd.DataFrame(rows)
+
+
+def mean_words(arm: ArmSummary) -> str:
+    """Write a mean and its interval, with the decimals that the interval deserves."""
+    if arm.mean is None:
+        return "-"
+    if arm.low is None or arm.high is None:
+        return f"{arm.mean:.4f}"
+    half_width = (arm.high - arm.low) / 2
+    decimals = decimals_for(-half_width, half_width)
+    return f"{arm.mean:.{decimals}f} ± {half_width:.{decimals}f}"
+
+
+def run_table(experiments: Sequence[Experiment], all_columns: bool) -> pd.DataFrame:
+    """Return a row for each planned run; what varies comes first, what does not is left out.
+
+    `all_columns` adds what does not vary, and every measurement and cost.
+    """
+    table = pd.concat([_runs(experiment) for experiment in experiments], ignore_index=True)
+    factors = [name for name in table.columns if name.startswith("factor.")]
+    metrics = list(dict.fromkeys(experiment.plan["metric"] for experiment in experiments))
+    keys = ["experiment", "arm", "changes", *factors, "seed", "replica", "environment"]
+    varying = [key for key in keys if key == "arm" or table[key].nunique(dropna=False) > 1]
+    columns = [*varying, "status", *metrics, "tokens", "seconds", "run_id", "cause"]
+    rest = [name for name in table.columns if name not in columns] if all_columns else []
+    return table[[*columns, *rest]]
+
+
+def _runs(experiment: Experiment) -> pd.DataFrame:
+    arms = experiment.plan["arms"]
+    table = experiment.runs.copy()
+    table.insert(0, "experiment", experiment.name)
+    table.insert(2, "changes", [_changes(arms[arm].get("changes")) for arm in table["arm"]])
+    return table
+
+
+def _changes(changes: dict[str, Any] | None) -> str:
+    return ", ".join(
+        f"{key}={value if isinstance(value, str) else json.dumps(value)}"
+        for key, value in (changes or {}).items()
+    )

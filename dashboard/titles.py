@@ -1,0 +1,21 @@
+"""Stored columns in words, with their units."""
+
+_TITLES = {
+    "train_loss": "training loss (nats per token)",
+    "val_loss": "validation loss (nats per token)",
+    "val_bpb": "validation bits per byte",
+    "val_accuracy": "validation accuracy (fraction of tokens)",
+    "val_perplexity": "validation perplexity",
+    "lr": "learning rate",
+    "grad_norm": "gradient norm",
+    "tokens": "training tokens",
+    "flops": "training FLOPs",
+    "seconds": "training time (seconds)",
+    "step": "optimizer steps",
+    "tokens_per_s": "tokens per second",
+}
+
+
+def title(column: str) -> str:
+    """Return a column's title; an unknown column is its own."""
+    return _TITLES.get(column, column)
