@@ -1,5 +1,7 @@
 """The dashboard's entry point: its pages. Start it with `ablate dashboard`."""
 
+from pathlib import Path
+
 import streamlit as st
 
 PAGES = [
@@ -9,5 +11,6 @@ PAGES = [
     st.Page("app_pages/components.py", title="Components", icon=":material/widgets:"),
 ]
 
-st.set_page_config(page_title="ablate", page_icon=":material/science:", layout="wide")
+# A file of our own: an icon by name would be fetched from another host.
+st.set_page_config(page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
 st.navigation(PAGES, position="top").run()

@@ -79,10 +79,11 @@ def losses(experiment: Experiment) -> Iterator[str]:
 def seed_differences(experiment: Experiment, contrast: Contrast) -> dict[int, float]:
     """Return the paired differences behind a contrast, by seed."""
     pair = Pair(contrast.name, contrast.arm, contrast.baseline)
+    runs, metric = experiment.runs, experiment.plan["metric"]
     return {
-        int(seed): difference
-        for seed, runs in experiment.runs.groupby("seed")
-        for difference in pair_up(runs, pair, experiment.plan["metric"]).differences
+        seed: difference
+        for seed in experiment.plan["seeds"]
+        for difference in pair_up(runs[runs["seed"] == seed], pair, metric).differences
     }
 
 

@@ -9,8 +9,7 @@ _ARXIV = re.compile(r"(arXiv:\d{4}\.\d{4,5})")
 
 def literal(text: str) -> str:
     """Escape everything that Markdown or Streamlit would read as more than a character."""
-    escaped = _SPECIAL.sub(r"\\\1", " ".join(text.split()))
-    return escaped.replace("\\:", "\\:\u2060")  # a word joiner: no `:smile:`, `:red[...]`
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
 def with_code(text: str) -> str:

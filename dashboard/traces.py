@@ -1,4 +1,4 @@
-"""Learning curves as lines to be drawn: means with a band, or seed by seed, never too many points."""
+"""Learning curves as lines: means with a band, or seed by seed, and never too many points."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,8 +41,8 @@ def traces(curves: pd.DataFrame, view: CurveView) -> Iterator[Trace]:
     seen = curves.assign(x=curves[view.x].astype("float64"), y=curves[view.y].astype("float64"))
     for arm, ours in seen.dropna(subset=["x", "y"]).groupby("arm", sort=False):
         if view.spread == "single seeds":
-            for (seed, _), run in ours.groupby(["seed", "run_id"]):
-                yield _run_trace(str(arm), int(seed), run.sort_values("step"))
+            for _, run in ours.groupby(["seed", "run_id"]):
+                yield _run_trace(str(arm), run.sort_values("step"))
         else:
             yield _mean_trace(str(arm), ours, view.spread)
 
@@ -58,7 +58,8 @@ def thin(values: pd.Series, most: int) -> list[int]:
     return sorted(chosen)
 
 
-def _run_trace(arm: str, seed: int, run: pd.DataFrame) -> Trace:
+def _run_trace(arm: str, run: pd.DataFrame) -> Trace:
+    seed = int(run["seed"].iloc[0])
     points = run.iloc[thin(run["y"], MOST_POINTS)]
     return Trace(arm, seed, points[["x", "y"]].assign(n=1, low=np.nan, high=np.nan), len(run))
 
@@ -69,7 +70,7 @@ def _mean_trace(arm: str, points: pd.DataFrame, spread: Spread) -> Trace:
     drawn = means.iloc[thin(means["y"], MOST_POINTS)]
     values = points[points["step"].isin(drawn.index)].groupby("step")["y"]
     if spread == "min to max":
-        band = values.agg(low="min", high="max")
+        band = pd.DataFrame({"low": values.min(), "high": values.max()})
     else:
         estimates = [estimate(at_step.tolist(), LEVEL_OF_MEANS) for _, at_step in values]
         bounds = {"low": [e.low for e in estimates], "high": [e.high for e in estimates]}

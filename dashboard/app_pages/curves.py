@@ -26,9 +26,7 @@ def _measured(experiments: list[Experiment]) -> list[str]:
 
 def _controls(measured: list[str]) -> CurveView:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        y = st.selectbox(
-            "Metric", measured, format_func=title, key="metric", bind="query-params", width=320
-        )
+        y = st.selectbox("Metric", measured, key="metric", bind="query-params", width=200)
         x = st.segmented_control(
             "Against", list(_XS), default="tokens", required=True, key="x", bind="query-params"
         )

@@ -29,7 +29,8 @@ def _card(experiment: Experiment) -> None:
         _progress(experiment)
         for contrast in experiment.comparison.contrasts:
             with st.container(horizontal=True, vertical_alignment="top", wrap=False):
-                st.badge(contrast.verdict, color=_COLOURS[contrast.verdict])
+                with st.container(width=100):
+                    st.badge(contrast.verdict, color=_COLOURS[contrast.verdict])
                 st.text(sentence(contrast, plan), width="stretch")
         _chart(experiment)
         table = arm_table(experiment)
@@ -37,7 +38,7 @@ def _card(experiment: Experiment) -> None:
         st.dataframe(
             table,
             hide_index=True,
-            column_config={name: right for name in table.columns[1:]},
+            column_config=dict.fromkeys(table.columns[1:], right),
             alt=f"Arms of {experiment.name}",
         )
 
@@ -60,7 +61,7 @@ def _chart(experiment: Experiment) -> None:
     styles, metric = arm_styles(experiment.plan), experiment.comparison.metric
     figure = difference_figure(contrasts, seeds, styles, metric)
     figure.update_layout(uirevision=experiment.name)
-    kinds = dict.fromkeys(f"{interval_name(contrast)}" for contrast in contrasts)
+    kinds = dict.fromkeys(interval_name(contrast) for contrast in contrasts)
     st.caption(f"Differences paired by seed; bars: {', '.join(kinds)}; dots: seeds.")
     key, alt = f"differences-{experiment.name}", f"Paired differences in {metric}"
     st.plotly_chart(figure, key=key, alt=alt, config={"displaylogo": False})

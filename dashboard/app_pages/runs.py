@@ -1,5 +1,7 @@
 """Every planned run, what varies first, and a file of what is shown."""
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -24,8 +26,11 @@ if status:
 if arm:
     shown = shown[shown["arm"].isin(arm)]
 
+_MOST_ROWS = 20
+"""Shown whole; a longer table scrolls."""
 
-def _column(name: str, values: pd.Series) -> object:
+
+def _column(name: str, values: pd.Series) -> Any:
     if name.startswith(("val_", "train_loss")) or name in metrics:
         return st.column_config.NumberColumn(help=title(name), format="%.4f")
     if name == "seconds":
@@ -34,7 +39,7 @@ def _column(name: str, values: pd.Series) -> object:
         return st.column_config.TextColumn(width="medium")
     if pd.api.types.is_numeric_dtype(values):
         return st.column_config.NumberColumn(help=title(name), format="plain")
-    return None
+    return st.column_config.TextColumn()
 
 
 left_out = "" if all_columns else " Columns that do not vary are left out."
@@ -42,6 +47,7 @@ st.caption(f"{len(shown)} of {len(everything)} runs.{left_out}")
 st.dataframe(
     shown,
     hide_index=True,
+    height="content" if len(shown) <= _MOST_ROWS else 640,
     column_config={name: _column(name, shown[name]) for name in shown.columns},
     placeholder="-",
     alt="Runs",

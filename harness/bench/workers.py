@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
-from harness.experiments.config import resolve
 from harness.experiments.local import run_workers
 from harness.experiments.plan import make_plan
+from harness.experiments.resolve import resolve
 from harness.store.runs import RunStore
 from harness.store.status import Status
 

@@ -1,36 +1,23 @@
-"""An experiment as its YAML file states it, checked and resolved into arms.
+"""An experiment as data: the keys of its YAML file, and what they resolve to."""
 
-Nothing is built or trained here; every mistake is reported at once, with file and line.
-"""
-
-import itertools
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from harness.core.match import AXES, Axis
-from harness.core.registry import use_folder
+from harness.core.match import Axis
 from harness.core.spec import VariantSpec
 from harness.data.config import DataConfig
-from harness.errors import ConfigError, Problem, unknown
-from harness.experiments.merge import merge
 from harness.quantities import Fraction
-from harness.schema import Frozen, parse
+from harness.schema import Frozen
 from harness.training.config import TrainConfig
-from variants.presets import preset
 
-T = TypeVar("T")
 Metric = Literal["val_bpb", "val_loss", "val_accuracy", "val_perplexity"]
 Patch = dict[str, Any]
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
-MAX_RUNS = 10_000
-PARTS = ("variant", "data", "train")
-PLANNED_KEYS = {"tune": "tuning per arm", "designs": "several designs", "scales": "several scales"}
 
 
 class Analysis(Frozen):
@@ -82,6 +69,15 @@ class Experiment(Frozen):
         return list(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
 
 
+class MatchOptions(Frozen):
+    """The mapping under `match`: a tolerance for one axis, and what is adjusted."""
+
+    train_flops: Fraction | None = None
+    params: Fraction | None = None
+    non_embedding_params: Fraction | None = None
+    by: Literal["d_ff"] = "d_ff"
+
+
 @dataclass(frozen=True)
 class Match:
     """What is made equal between arms, by changing `d_ff`, and how nearly."""
@@ -112,168 +108,3 @@ class Resolved:
     contrasts: dict[str, tuple[str, str]]
     match: Match | None
     component_folders: tuple[Path, ...]
-
-
-def resolve(data: Mapping[str, Any], folder: Path) -> Resolved:
-    """Check an experiment's mapping and resolve its arms.
-
-    Args:
-        data: What the YAML file says.
-        folder: Of the file; `components` are relative to it.
-
-    Raises:
-        ConfigError: all problems, with paths such as `arms.mqa.variant.attention.n_kv_heads`.
-    """
-    for key in PLANNED_KEYS.keys() & data.keys():
-        raise ConfigError.at((key,), f"{PLANNED_KEYS[key]} is not supported; remove this key")
-    experiment = parse(Experiment, data)
-    folders = tuple(_component_folder(folder, written) for written in experiment.components)
-    problems: list[Problem] = []
-    arms: dict[str, Arm] = {}
-    patches = _patches(experiment)
-    for name, (patch, levels) in patches.items():
-        try:
-            arms[name] = _resolve_arm(experiment, name, patch, levels)
-        except ConfigError as error:
-            problems += error.within("arms", name).problems
-    match, references = _match(experiment, problems), list(patches)
-    baseline = experiment.baseline or references[0]
-    if baseline not in patches:
-        problems.append(Problem(("baseline",), unknown("arm", baseline, references)))
-    contrasts = _contrasts(experiment, references, problems)
-    for name, arm in arms.items():
-        if match and "d_ff" in arm.changes.get("variant", {}):
-            adjusts = "this arm sets d_ff, which `match` adjusts; add `match: none`"
-            problems.append(Problem(("arms", name, "variant", "d_ff"), adjusts))
-    if problems:
-        raise ConfigError(*problems)
-    return Resolved(experiment, arms, baseline, contrasts, match, folders)
-
-
-def _component_folder(folder: Path, written: str) -> Path:
-    path = (folder / Path(written).expanduser()).resolve()
-    use_folder(path)
-    return path
-
-
-def _patches(experiment: Experiment) -> dict[str, tuple[Patch, dict[str, str]]]:
-    if bool(experiment.arms) == bool(experiment.factors):
-        raise ConfigError.at((), "must have either `arms` or `factors`")
-    if experiment.arms:
-        patches = {name: (patch or {}, dict[str, str]()) for name, patch in experiment.arms.items()}
-    else:
-        patches = {}
-        for levels in itertools.product(*(f.items() for f in experiment.factors.values())):
-            patch: Patch = {}
-            for _, change in levels:
-                patch = merge(patch, change or {})
-            chosen = {f: level for f, (level, _) in zip(experiment.factors, levels, strict=True)}
-            patches["-".join(chosen.values())] = (patch, chosen)
-    kind = "arms" if experiment.arms else "factors"
-    for name in patches:
-        if not NAME.fullmatch(name):
-            message = f"must be named with letters, digits, '.', '_' and '-', but got {name!r}"
-            raise ConfigError.at((kind, name), message)
-    if not patches:
-        raise ConfigError.at((kind,), "a factor without levels makes no arms")
-    if len(patches) * len(experiment.seed_list) > MAX_RUNS:
-        runs = f"{len(patches)} arms x {len(experiment.seed_list)} seeds"
-        raise ConfigError.at(("seeds",), f"{runs} are more than {MAX_RUNS} runs")
-    return patches
-
-
-def _resolve_arm(experiment: Experiment, name: str, patch: Patch, levels: dict[str, str]) -> Arm:
-    problems: list[Problem] = []
-    for place in (experiment.base, patch):
-        for key in place.keys() - set(PARTS):
-            problems.append(Problem((key,), unknown("key", key, PARTS)))
-        for key in place.keys() & set(PARTS):
-            if place[key] is not None and not isinstance(place[key], Mapping):
-                problems.append(Problem((key,), f"must be a mapping, but got {place[key]!r}"))
-    if problems:
-        raise ConfigError(*problems)
-
-    def section(key: str) -> Patch:
-        base, change = experiment.base.get(key) or {}, patch.get(key) or {}
-        return with_preset(base, change) if key == "variant" else merge(base, change)
-
-    def collect(key: str, reader: Callable[[], T]) -> T | None:
-        try:
-            return reader()
-        except ConfigError as error:
-            problems.extend(error.within(key).problems)
-            return None
-
-    data = collect("data", lambda: DataConfig.read(section("data")))
-    train = collect("train", lambda: TrainConfig.read(section("train")))
-    written = collect("variant", lambda: section("variant"))
-    if data is None or written is None:
-        raise ConfigError(*problems)
-    if "vocab_size" not in written:
-        written["vocab_size"] = data.vocab_size
-    variant = collect("variant", lambda: VariantSpec.read(written))
-    if variant and variant.dims.vocab_size < data.vocab_size:
-        message = f"must hold the tokenizer's {data.vocab_size} ids"
-        problems.append(Problem(("variant", "vocab_size"), message))
-    if variant and train and train.seq_len > variant.dims.max_seq_len:
-        message = f"must not exceed the variant's max_seq_len ({variant.dims.max_seq_len})"
-        problems.append(Problem(("train", "seq_len"), f"{message}, but got {train.seq_len}"))
-    if problems:
-        raise ConfigError(*problems)
-    assert variant and train
-    return Arm(name, patch, variant, data, train, levels)
-
-
-def with_preset(base: Patch, change: Patch) -> Patch:
-    """Return the mapping that describes a variant in full, presets expanded.
-
-    An arm that names a preset starts from that preset, not from the base's variant.
-
-    Raises:
-        ConfigError: no such preset.
-    """
-    written: Patch = {}
-    for layer in (base, change):
-        if "preset" in layer:
-            written = preset(layer["preset"])
-        written = merge(written, {k: v for k, v in layer.items() if k != "preset"})
-    return written
-
-
-class _MatchOptions(Frozen):
-    train_flops: Fraction | None = None
-    params: Fraction | None = None
-    non_embedding_params: Fraction | None = None
-    by: Literal["d_ff"] = "d_ff"
-
-
-def _match(experiment: Experiment, problems: list[Problem]) -> Match | None:
-    if isinstance(experiment.match, str):
-        return None
-    try:
-        options = parse(_MatchOptions, experiment.match)
-        chosen = options.model_dump(exclude={"by"}, exclude_none=True)
-        if len(chosen) != 1:
-            raise ConfigError.at((), f"must have exactly one of {', '.join(AXES)}, or be `none`")
-        axis = next(axis for axis in AXES if axis in chosen)
-        return Match(axis, chosen[axis])
-    except ConfigError as error:
-        problems += error.within("match").problems
-        return None
-
-
-def _contrasts(
-    experiment: Experiment, arms: list[str], problems: list[Problem]
-) -> dict[str, tuple[str, str]]:
-    contrasts = {}
-    for name, written in experiment.contrasts.items():
-        parts = [part.strip() for part in written.split(" - ")]
-        if len(parts) != 2 or parts[0] == parts[1]:
-            message = f"must be two arms with a minus between them (`a - b`), but got {written!r}"
-            problems.append(Problem(("contrasts", name), message))
-            continue
-        for arm in parts:
-            if arm not in arms:
-                problems.append(Problem(("contrasts", name), unknown("arm", arm, arms)))
-        contrasts[name] = (parts[0], parts[1])
-    return contrasts

@@ -7,9 +7,10 @@ from pathlib import Path
 import torch
 
 from harness.errors import ConfigError
-from harness.experiments.config import Resolved, resolve
+from harness.experiments.config import Resolved
 from harness.experiments.overrides import override
 from harness.experiments.plan import ExperimentPlan, make_plan
+from harness.experiments.resolve import resolve
 from harness.experiments.yaml_source import Source, read_yaml
 from harness.store.runs import RunStore
 from harness.training.environment import choose_device

@@ -9,8 +9,8 @@ from rich.table import Table
 from harness.core.cost import measure_cost
 from harness.core.spec import VariantSpec
 from harness.errors import ConfigError
-from harness.experiments.config import with_preset
 from harness.experiments.overrides import apply_overrides
+from harness.experiments.resolve import with_preset
 from harness.quantities import format_bytes, format_count
 
 VOCAB_SIZE, SEQ_LEN = 1024, 256

@@ -1,0 +1,100 @@
+"""What is drawn is what was computed, in the arm's own colour, and never too much of it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dashboard.charts import curve_figure, difference_figure
+from dashboard.data import ExperimentStore, load, seed_differences
+from dashboard.marks import label
+from dashboard.theme import COLOURS, arm_styles
+from dashboard.traces import MOST_POINTS, CurveView, thin, traces
+from harness.analysis.intervals import estimate
+
+NOTHING = pd.DataFrame(columns=["arm", "seed", "x", "y", "status"])
+
+
+@pytest.fixture
+def heads(results):
+    return load(ExperimentStore(results), "heads")
+
+
+def _differences(experiment):
+    contrasts = experiment.comparison.contrasts
+    seeds = [seed_differences(experiment, contrast) for contrast in contrasts]
+    return contrasts, difference_figure(contrasts, seeds, arm_styles(experiment.plan), "val_bpb")
+
+
+def test_intervals_are_drawn_where_they_were_computed(heads):
+    contrasts, figure = _differences(heads)
+    drawn = [trace for trace in figure.data if trace.marker.symbol == "diamond"]
+    for contrast, trace in zip(contrasts, drawn, strict=True):
+        assert trace.x[0] + trace.error_x.array[0] == pytest.approx(contrast.high)
+        assert trace.x[0] - trace.error_x.arrayminus[0] == pytest.approx(contrast.low)
+
+
+def test_the_seed_dots_average_to_the_difference(heads):
+    for contrast in heads.comparison.contrasts:
+        by_seed = seed_differences(heads, contrast)
+        assert list(by_seed) == heads.plan["seeds"]
+        assert np.mean(list(by_seed.values())) == pytest.approx(contrast.difference)
+
+
+def test_a_difference_says_its_unit_and_zero_is_in_view(heads):
+    _, figure = _differences(heads)
+    assert "bits per byte" in figure.layout.xaxis.title.text
+    assert figure.layout.xaxis.rangemode == "tozero"
+    assert figure.layout.shapes[0].x0 == 0
+
+
+def test_an_arm_keeps_its_colour_when_others_have_no_curve(heads):
+    view = CurveView("tokens", "val_bpb")
+    only = list(traces(heads.curves[heads.curves["arm"] == "mqa"], view))
+    figure = curve_figure(only, arm_styles(heads.plan), view, NOTHING)
+    assert figure.data[-1].line.color == COLOURS[2]
+
+
+def test_more_arms_than_colours_differ_in_their_dashes():
+    styles = arm_styles({"arms": [f"arm{i}" for i in range(4 * len(COLOURS))]})
+    assert len(set(styles.values())) == 4 * len(COLOURS)
+
+
+@pytest.mark.parametrize("x", ["tokens", "flops", "seconds", "step"])
+def test_a_mean_curve_is_the_mean_over_seeds_at_each_step(heads, x):
+    for line in traces(heads.curves, CurveView(x, "val_bpb")):
+        ours = heads.curves[heads.curves["arm"] == line.arm].dropna(subset=["val_bpb"])
+        last = ours[ours["step"] == ours["step"].max()]
+        point = line.points.iloc[-1]
+        assert point["x"] == pytest.approx(last[x].astype(float).mean())
+        assert point["y"] == pytest.approx(last["val_bpb"].mean())
+        assert (point["low"], point["high"]) == (last["val_bpb"].min(), last["val_bpb"].max())
+        assert point["n"] == 5
+
+
+def test_the_interval_band_is_that_of_the_analysis(heads):
+    line = next(traces(heads.curves, CurveView("step", "val_bpb", "95 % interval")))
+    ours = heads.curves[(heads.curves["arm"] == "mha") & (heads.curves["step"] == 50)]
+    expected = estimate(ours["val_bpb"].tolist(), 0.95)
+    assert (line.points["low"][0], line.points["high"][0]) == (expected.low, expected.high)
+
+
+def test_single_seeds_are_a_line_each_and_an_arm_once_in_the_legend(heads):
+    view = CurveView("tokens", "train_loss", "single seeds")
+    figure = curve_figure(list(traces(heads.curves, view)), arm_styles(heads.plan), view, NOTHING)
+    assert len(figure.data) == 15
+    assert [t.name for t in figure.data if t.showlegend] == ["mha", "gqa_2", "mqa"]
+    assert "seed 3" in figure.data[3].hovertemplate
+    assert figure.layout.xaxis.title.text == "training tokens"
+
+
+def test_thinning_keeps_ends_and_spikes_and_its_bound():
+    values = pd.Series(np.linspace(2, 1, 50_001))
+    values[31_416] = 9.0
+    kept = thin(values, MOST_POINTS)
+    assert len(kept) <= MOST_POINTS
+    assert {0, 31_416, 50_000} <= set(kept)
+
+
+def test_names_are_no_markup():
+    assert label("<b>x</b>") == "&lt;b&gt;x&lt;/b&gt;"
+    assert len(label("x" * 99)) == 40
