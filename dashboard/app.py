@@ -4,6 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboard.widgets import show_picker
+
 PAGES = [
     st.Page("app_pages/overview.py", title="Overview", icon=":material/fact_check:", default=True),
     st.Page("app_pages/runs.py", title="Runs", icon=":material/table_rows:"),
@@ -13,4 +15,6 @@ PAGES = [
 
 # A file of our own: an icon by name would be fetched from another host.
 st.set_page_config(page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
-st.navigation(PAGES, position="top").run()
+page = st.navigation(PAGES, position="top")
+show_picker()
+page.run()

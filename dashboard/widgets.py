@@ -9,19 +9,16 @@ FIRST_COMMAND = "ablate run experiments/ablations/quickstart.yaml"
 _KEY = "experiment"
 
 
-def chosen_experiments() -> list[Experiment]:
-    """Let the user choose an experiment, or all; show as an error each that cannot be read.
+def show_picker() -> None:
+    """Let the user choose an experiment, or all; the choice is kept in the URL.
 
-    The page stops here when there is nothing to show.
+    It belongs to the entry point: a widget of a page forgets its value on the way to another.
     """
-    experiments = store()
-    names = experiments.names()
+    names = store().names()
     if not names:
-        st.info(f"No experiments yet in {literal(str(experiments.root.absolute()))}. To run one:")
-        st.code(FIRST_COMMAND, language="shell")
-        st.stop()
+        return
     asked = st.query_params.get(_KEY)
-    chosen = st.selectbox(
+    st.selectbox(
         "Experiment",
         names,
         index=None,
@@ -32,6 +29,26 @@ def chosen_experiments() -> list[Experiment]:
     )
     if asked and asked not in names:
         st.warning(f"Experiment {literal(asked)} was not found.")
+
+
+def picked() -> str | None:
+    """Return the name of the chosen experiment, None for all."""
+    name: str | None = st.session_state.get(_KEY)
+    return name
+
+
+def chosen_experiments() -> list[Experiment]:
+    """Read what was chosen; show as an error each experiment that cannot be read.
+
+    The page stops here when there is nothing to show.
+    """
+    experiments = store()
+    names = experiments.names()
+    if not names:
+        st.info(f"No experiments yet in {literal(str(experiments.root.absolute()))}. To run one:")
+        st.code(FIRST_COMMAND, language="shell")
+        st.stop()
+    chosen = picked()
     readable, errors = load_all(experiments, [chosen] if chosen else names)
     for error in errors:
         st.error(literal(error), icon=":material/broken_image:")

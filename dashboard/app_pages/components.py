@@ -4,13 +4,14 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.catalogue import Entry, catalogue, used_by
-from dashboard.data import Experiment, load_all, store
+from dashboard.data import load_all, store
 from dashboard.text import literal, with_arxiv_links, with_code
+from dashboard.widgets import picked
 from harness.analysis.units import count, size
 from harness.errors import AblateError
 
 
-def _entry(entry: Entry, experiments: list[Experiment]) -> None:
+def _entry(entry: Entry, users: list[str]) -> None:
     with st.container(border=True):
         if "broken" in entry:
             st.markdown(f"**{literal(entry['name'])}**")
@@ -26,8 +27,7 @@ def _entry(entry: Entry, experiments: list[Experiment]) -> None:
         st.caption(_cost(entry))
         if entry["source"]:
             st.caption(f"Source: {with_arxiv_links(entry['source'])}")
-        names = used_by(experiments, entry["slot"], entry["name"])
-        st.caption(f"Used by: {', '.join(map(literal, names)) or 'no stored experiment'}")
+        st.caption(f"Used by: {', '.join(map(literal, users)) or 'no stored experiment'}")
 
 
 def _options(options: list[dict[str, object]]) -> pd.DataFrame:
@@ -60,8 +60,12 @@ except AblateError as error:
 slots = list(dict.fromkeys(entry["slot"] for entry in entries))
 slot = st.pills("Slot", slots, key="slot", bind="query-params")
 experiments, _ = load_all(store(), store().names())
+chosen = picked()
+if chosen:
+    st.caption(f"Components of {literal(chosen)}; clear the experiment to see all.")
 for shown in [slot] if slot else slots:
     st.subheader(literal(shown), anchor=False)
     for entry in entries:
-        if entry["slot"] == shown:
-            _entry(entry, experiments)
+        users = used_by(experiments, entry["slot"], entry["name"])
+        if entry["slot"] == shown and (chosen is None or chosen in users):
+            _entry(entry, users)

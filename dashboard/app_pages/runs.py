@@ -26,8 +26,7 @@ if status:
 if arm:
     shown = shown[shown["arm"].isin(arm)]
 
-_MOST_ROWS = 20
-"""Shown whole; a longer table scrolls."""
+_MOST_ROWS = 20  # shown whole; a longer table scrolls
 
 
 def _column(name: str, values: pd.Series) -> Any:

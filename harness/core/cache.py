@@ -31,7 +31,12 @@ class Cache:
         self.lengths: Int[Tensor, "B"] = torch.zeros(  # noqa: UP037
             len(first), dtype=torch.long, device=first.device
         )
+        self._initial = {name: buffer[:1].clone() for name, buffer in self._kept().items()}
         self._longest = 0  # never below max(lengths), and known without asking the device
+
+    def _kept(self) -> dict[str, Tensor]:
+        """Return the buffers whose rows do not start as zeros."""
+        return {}
 
     @property
     def nbytes(self) -> int:
@@ -47,8 +52,8 @@ class Cache:
 
     def reset(self, rows: Sequence[int] | None = None) -> None:
         """Forget some rows, or everything."""
-        for buffer in self.buffers.values():
-            buffer[slice(None) if rows is None else list(rows)] = 0
+        for name, buffer in self.buffers.items():
+            buffer[slice(None) if rows is None else list(rows)] = self._initial.get(name, 0)
         self.lengths[slice(None) if rows is None else list(rows)] = 0
         if rows is None:
             self._longest = 0
@@ -60,12 +65,19 @@ class Cache:
     def _advance(self, context: "Context", n_tokens: int) -> None:
         counts = n_tokens if context.valid is None else context.valid.sum(1)
         self.lengths = self.lengths + counts
-        self._longest += n_tokens
+        self._longest = min(self._longest + n_tokens, self.max_len)
 
-    def _check_room(self, n_tokens: int) -> None:
-        if self._longest + n_tokens > self.max_len:
-            self._longest = int(self.lengths.max())  # padding may have made it too pessimistic
-        if self._longest + n_tokens > self.max_len:
+    def check_room(self, context: "Context", n_tokens: int) -> None:
+        """Refuse more tokens than fit, before any layer has taken them.
+
+        Raises:
+            CacheFull: there is no room for the tokens of some row.
+        """
+        if self._longest + n_tokens <= self.max_len:
+            return
+        self._longest = int(self.lengths.max())  # padding may have made it too pessimistic
+        counts = n_tokens if context.valid is None else context.valid.sum(1)
+        if int((self.lengths + counts).max()) > self.max_len:
             held = f"{self._longest} tokens and {n_tokens} more do not fit"
             raise CacheFull(f"the cache holds at most {self.max_len} tokens: {held}")
 
@@ -83,7 +95,7 @@ class TokenCache(Cache):
             CacheFull: there is no room for T more tokens in some row.
         """
         n_tokens = next(iter(entries.values())).shape[1]
-        self._check_room(n_tokens)
+        self.check_room(context, n_tokens)
         slots = self.lengths[:, None] + torch.arange(n_tokens, device=self.lengths.device)
         rows = torch.arange(len(self.lengths), device=self.lengths.device)[:, None]
         for name, entry in entries.items():
@@ -94,7 +106,10 @@ class TokenCache(Cache):
                 keep = context.valid
                 buffer[rows.expand_as(slots)[keep], slots[keep]] = entry[keep].to(buffer.dtype)
         self._advance(context, n_tokens)
-        so_far = {name: buffer[:, : self._longest] for name, buffer in self.buffers.items()}
+        so_far = {
+            name: self.buffers[name][:, : self._longest].to(entry.dtype)
+            for name, entry in entries.items()
+        }
         return so_far, torch.arange(self._longest, device=self.lengths.device)[None]
 
     def crop(self, lengths: Int[Tensor, "B"]) -> None:
@@ -104,7 +119,13 @@ class TokenCache(Cache):
 
 
 class StateCache(Cache):
-    """A recurrent state: buffers (B, ...) replaced at every call, of one size at any length."""
+    """A recurrent state: buffers (B, ...) replaced at every call, of one size at any length.
+
+    A row that is reset gets back the values that the buffers were made with.
+    """
+
+    def _kept(self) -> dict[str, Tensor]:
+        return self.buffers
 
     def update(self, context: "Context", n_tokens: int, **states: Tensor) -> None:
         """Replace the states by those after `n_tokens` more tokens.

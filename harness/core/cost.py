@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness.core.flops import FlopCounter
 from harness.core.model import LanguageModel
@@ -70,11 +70,22 @@ def count_flops(model: LanguageModel, batch_size: int, seq_len: int) -> tuple[in
     stated = _stated_flops(model, batch_size, seq_len)
     with FlopCounter() as counter, torch.no_grad():
         model(tokens)
-    forward = _with_statements(counter, stated, passes=1)
+    forward = _with_statements(counter, type(model).__name__, stated, passes=1)
     with FlopCounter() as counter:
-        model.loss(tokens, tokens).backward()
+        _Training(model)(tokens).backward()
     model.zero_grad(set_to_none=True)
-    return forward, _with_statements(counter, stated, passes=3)
+    return forward, _with_statements(counter, f"{_Training.__name__}.model", stated, passes=3)
+
+
+class _Training(nn.Module):
+    """The loss as a module's forward: the counter names modules only below one that is called."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.model.loss(tokens, tokens)
 
 
 def training_bytes(spec: VariantSpec, batch_size: int, seq_len: int) -> int:
@@ -91,18 +102,20 @@ def training_bytes(spec: VariantSpec, batch_size: int, seq_len: int) -> int:
 
 
 def _stated_flops(model: LanguageModel, batch_size: int, seq_len: int) -> dict[str, int]:
-    stated = {}
-    for name, module in model.named_modules():
-        flops = module.flops(batch_size, seq_len) if isinstance(module, Slot) else None
-        if flops is not None:
-            stated[f"{type(model).__name__}.{name}"] = flops
+    """Return what components state, by their path; of nested statements the outer one holds."""
+    stated: dict[str, int] = {}
+    for path, module in model.named_modules():
+        inside = any(path.startswith(f"{outer}.") for outer in stated)
+        if isinstance(module, Slot) and not inside:
+            flops = module.flops(batch_size, seq_len)
+            stated |= {} if flops is None else {path: flops}
     return stated
 
 
-def _with_statements(counter: FlopCounter, stated: dict[str, int], passes: int) -> int:
+def _with_statements(counter: FlopCounter, root: str, stated: dict[str, int], passes: int) -> int:
     counted = counter.by_module()
-    total = counter.get_total_flops()
-    return total + sum(passes * flops - counted.get(name, 0) for name, flops in stated.items())
+    replaced = sum(counted.get(f"{root}.{path}", 0) for path in stated)
+    return counter.get_total_flops() - replaced + passes * sum(stated.values())
 
 
 @contextmanager

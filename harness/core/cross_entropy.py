@@ -1,6 +1,7 @@
 """Cross-entropy of a linear head, in chunks: the logits of all tokens never exist at once."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -10,6 +11,7 @@ IGNORE = -100
 # Rows of logits held at once. Small enough to stay in cache at a vocabulary of thousands, large
 # enough that the three matrix products run at full speed.
 CHUNK_ELEMENTS = 2**20
+ROWS = 512  # of logits when only scoring
 
 
 def linear_cross_entropy(
@@ -20,7 +22,7 @@ def linear_cross_entropy(
     Targets of -100 are ignored. Gradients are computed in the forward pass, chunk by chunk, so
     that the logits are not needed again.
     """
-    return _LinearCrossEntropy.apply(hidden, weight, targets)  # type: ignore[no-untyped-call]
+    return _LinearCrossEntropy.apply(hidden.to(weight.dtype), weight, targets)  # type: ignore[no-untyped-call]
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -66,17 +68,16 @@ def _rows(weight: Tensor) -> int:
 
 @torch.no_grad()
 def token_losses(
-    hidden: Float[Tensor, "N D"], weight: Float[Tensor, "V D"], targets: Int[Tensor, "N"]
+    hidden: Float[Tensor, "N D"], head: Callable[[Tensor], Tensor], targets: Int[Tensor, "N"]
 ) -> tuple[Float[Tensor, "N"], Bool[Tensor, "N"]]:
-    """Return each target's loss in nats and whether it was the most likely token.
+    """Return each target's loss in nats and whether `head`, which makes logits, ranks it first.
 
     Targets of -100 have loss 0 and are not correct.
     """
     losses, correct = [], []
-    for start in range(0, len(hidden), rows := _rows(weight)):
-        target = targets[start : start + rows]
+    for chunk, target in zip(hidden.split(ROWS), targets.split(ROWS), strict=True):
         counts = target != IGNORE
-        logits = (hidden[start : start + rows] @ weight.T).float()
+        logits = head(chunk).float()
         index = torch.where(counts, target, 0)[:, None]
         loss = torch.logsumexp(logits, dim=1) - logits.gather(1, index)[:, 0]
         losses.append(torch.where(counts, loss, 0.0))

@@ -26,10 +26,10 @@ def initialize(model: nn.Module, init: Init, n_layers: int, seed: int) -> None:
         n_layers: For `outputs: depth_scaled`.
         seed: Any integer.
     """
-    outputs = _output_projections(model)
+    outputs, kept = _declared(model, "output_projections"), _declared(model, "keeps_values")
     scales = {"normal": 1.0, "depth_scaled": (2 * n_layers) ** -0.5, "zero": 0.0}
     for name, parameter in model.named_parameters():
-        if parameter.ndim >= 2:
+        if parameter.ndim >= 2 and name not in kept:
             std = init.std * (scales[init.outputs] if name in outputs else 1.0)
             parameter.copy_(std * addressed_normal(seed, name, parameter.shape))
 
@@ -61,10 +61,11 @@ def _shift_right(x: Tensor, n: int) -> Tensor:
     return (x >> n) & ((1 << (64 - n)) - 1)
 
 
-def _output_projections(model: nn.Module) -> set[str]:
+def _declared(model: nn.Module, attribute: str) -> set[str]:
+    """Return the full names of the parameters that components list under `attribute`."""
     return {
         f"{path}.{name}"
         for path, module in model.named_modules()
         if isinstance(module, Slot)
-        for name in module.output_projections
+        for name in getattr(module, attribute)
     }

@@ -5,7 +5,6 @@ from functools import partial
 from typing import TypeVar
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
@@ -73,17 +72,18 @@ class LanguageModel(nn.Module):
             caches: From `new_caches`, filled by earlier calls; these tokens are added to them.
         """
         hidden, _ = self.hidden(tokens, valid=valid, documents=documents, caches=caches)
-        return F.linear(hidden, self.head.weight)
+        return self.head(hidden)
 
     def loss(
         self,
         tokens: Int[Tensor, "B T"],
         targets: Int[Tensor, "B T"],
         *,
+        valid: Bool[Tensor, "B T"] | None = None,
         documents: Int[Tensor, "B T"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the training loss. Targets are the next tokens: nothing is shifted here."""
-        hidden, context = self.hidden(tokens, documents=documents)
+        hidden, context = self.hidden(tokens, valid=valid, documents=documents)
         return self.objective(hidden, targets, self.head, context)
 
     def hidden(
@@ -99,10 +99,13 @@ class LanguageModel(nn.Module):
         if caches is None and tokens.shape[1] > self.spec.dims.max_seq_len:
             longest = self.spec.dims.max_seq_len
             raise AblateError(f"{tokens.shape[1]} tokens are more than max_seq_len ({longest})")
+        for cache in caches or ():  # all layers take the tokens, or none does
+            cache.check_room(context, tokens.shape[1])
         return self._trunk(tokens, context), context
 
     def _trunk(self, tokens: Int[Tensor, "B T"], context: Context) -> Float[Tensor, "B T D"]:
         x = self.embedding(tokens, context)
+        context.publish("embedding", 0, x)
         for block in self.blocks:
             x = block(x, context)
         return self.norm(x)

@@ -183,7 +183,6 @@ class Registry(Generic[T]):
             yield from (_Module(f, None) for f in _files(folder / self.slot))
 
     def _load(self, module: "_Module") -> None:
-        before = set(self._components)
         try:
             module.load()
         except Exception as error:  # reported by name, so that one bad file breaks only itself
@@ -191,7 +190,8 @@ class Registry(Generic[T]):
             return
         self.broken.pop(module.name, None)
         if module.name not in self._components:
-            added = ", ".join(sorted(set(self._components) - before)) or "nothing"
+            here = {n for n, c in self._components.items() if c.__module__ == module.import_name}
+            added = ", ".join(sorted(here)) or "nothing"
             problem = f"a file registers one component of its own name, but this one: {added}"
             self.broken[module.name] = f"{module.file}: {problem}"
 
@@ -207,11 +207,15 @@ class _Module:
     def name(self) -> str:
         return self.file.stem
 
+    @property
+    def import_name(self) -> str:
+        return self.dotted or f"ablate_components_{abs(hash(self.file)):x}"
+
     def load(self) -> None:
         if self.dotted:
             importlib.import_module(self.dotted)
             return
-        dotted = f"ablate_components_{abs(hash(self.file)):x}"
+        dotted = self.import_name
         if dotted in sys.modules:
             return
         spec = importlib.util.spec_from_file_location(dotted, self.file)

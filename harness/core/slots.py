@@ -27,13 +27,15 @@ class Slot(nn.Module, ABC):
     """What all components have in common.
 
     A component draws no random numbers: parameters with two or more axes are initialised by the
-    model from (seed, name, row, column), the others keep the values they are built with.
+    model from (seed, name, row, column), the others and those that it lists under `keeps_values`
+    keep what they are built with.
     """
 
     provides: ClassVar[frozenset[str]] = frozenset()  # features others may need or exclude
     requires: ClassVar[frozenset[str]] = frozenset()  # of the other components of its layer
     excludes: ClassVar[frozenset[str]] = frozenset()
     output_projections: ClassVar[tuple[str, ...]] = ()  # parameters that write to the residual
+    keeps_values: ClassVar[tuple[str, ...]] = ()  # matrices that start as they were built
 
     @classmethod
     def complete(cls, options: Mapping[str, Any], dims: Dims) -> dict[str, Any]:

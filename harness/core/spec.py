@@ -127,12 +127,19 @@ class VariantSpec:
         return written
 
     def _check_pairs(self) -> None:
+        anywhere: set[str] = set()
         for layer_idx in range(self.dims.n_layers):
             filled = {slot: self.layer(slot, layer_idx) for slot in PER_LAYER}
             filled |= {slot: getattr(self, slot) for slot in PER_MODEL}
             for slot, component in filled.items():
+                anywhere |= SLOTS[slot][component.name].provides
                 others = {s: c for s, c in filled.items() if s != slot}
                 _check_layer(slot, component, others, layer_idx)
+        for slot in PER_MODEL:  # what one layer provides is enough for the whole model
+            name = getattr(self, slot).name
+            for feature in sorted(SLOTS[slot][name].requires - anywhere):
+                needs = f"{slot} {name!r} needs a component that provides {feature!r}"
+                raise ConfigError.at((slot,), f"{needs}, and no layer has one")
 
 
 BASELINE: dict[str, str] = {  # Qwen3; names of components, so that a missing slot is never empty
@@ -224,7 +231,7 @@ def _check_layer(
             f"{slot} {component.name!r} does not go together with {other} "
             f"{others[other].name!r} (layer {layer_idx}): it excludes {feature!r}",
         )
-    for feature in sorted(this.requires - provided.keys()):
+    for feature in sorted(this.requires - provided.keys()) if slot in PER_LAYER else ():
         raise ConfigError.at(
             (slot,),
             f"{slot} {component.name!r} needs a component that provides {feature!r}, "

@@ -1,6 +1,7 @@
 """An experiment as data: the keys of its YAML file, and what they resolve to."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from harness.training.config import TrainConfig
 Metric = Literal["val_bpb", "val_loss", "val_accuracy", "val_perplexity"]
 Patch = dict[str, Any]
 
+MAX_RUNS = 10_000
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 
 
@@ -55,13 +57,27 @@ class Experiment(Frozen):
             )
         return name
 
-    @field_validator("seeds")
+    @field_validator("seeds", mode="before")
     @classmethod
-    def _are_seeds(cls, seeds: int | list[int]) -> int | list[int]:
-        listed = [seeds] if isinstance(seeds, int) else seeds
-        if not listed or len(set(listed)) < len(listed) or (seeds == 0) or min(listed) < 0:
-            raise ValueError(f"must be a number of seeds or distinct seeds, but got {seeds!r}")
+    def _are_seeds(cls, seeds: object) -> object:
+        listed = seeds if isinstance(seeds, list) else [seeds]
+        whole = all(type(seed) is int and 0 <= seed < 2**63 for seed in listed)
+        if not listed or not whole or seeds == 0 or len(set(listed)) < len(listed):
+            raise ValueError(
+                f"must be a number of seeds or a list of distinct seeds, but got {seeds!r}"
+            )
+        if (listed[0] if seeds is not listed else len(listed)) > MAX_RUNS:
+            raise ValueError(f"must be at most {MAX_RUNS} seeds")
         return seeds
+
+    @field_validator("match", mode="before")
+    @classmethod
+    def _is_match(cls, match: object) -> object:
+        if match != "none" and not isinstance(match, Mapping):
+            raise ValueError(
+                f"must be `none` or what to match, as in {{params: 1%}}, but got {match!r}"
+            )
+        return match
 
     @property
     def seed_list(self) -> list[int]:

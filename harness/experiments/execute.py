@@ -32,16 +32,9 @@ def execute(run: RunConfig, attempt: Attempt, device: torch.device, threads: int
     """
     make_deterministic(device, threads)
     with attempt.hold():
-        record = RunRecord(
-            config=run.to_dict(),
-            fingerprint=measure_fingerprint(run),
-            environment=describe_environment(device),
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            replica=run.replica,
-        )
-        attempt.write_run(record)
         last: list[Measurement] = []
         try:
+            attempt.write_run(_record(run, device))
             result = _train(run, attempt, device, last)
         except Diverged as error:
             result = _ended(Status.DIVERGED, str(error), last)
@@ -50,6 +43,16 @@ def execute(run: RunConfig, attempt: Attempt, device: torch.device, threads: int
             result = _ended(Status.FAILED, _cause(error), last)
         attempt.finish(result)
     return result.status
+
+
+def _record(run: RunConfig, device: torch.device) -> RunRecord:
+    return RunRecord(
+        config=run.to_dict(),
+        fingerprint=measure_fingerprint(run),
+        environment=describe_environment(device),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        replica=run.replica,
+    )
 
 
 def _train(

@@ -18,6 +18,7 @@ from harness.core.model import LanguageModel
 from harness.core.spec import VariantSpec
 from harness.data.batches import BatchOrder
 from harness.data.dataset import HeldOut
+from harness.errors import Diverged
 from harness.experiments.run_config import RunConfig
 from harness.training.budget import Budget
 from harness.training.evaluation import Evaluator
@@ -35,12 +36,19 @@ def measure_fingerprint(run: RunConfig) -> Fingerprint:
     sizes = {"n_layers": min(run.variant.dims.n_layers, max(layers, 2)), "vocab_size": VOCAB_SIZE}
     variant = run.variant.resized(**sizes, max_seq_len=max(SEQ_LEN, run.train.seq_len))
     with torch.random.fork_rng(devices=[]):
-        return {**_components(variant), **_training(run, variant)}
+        torch.manual_seed(SEED)  # for components with dropout
+        numbers = {**_components(variant), **_training(run, variant)}
+    return {key: _writable(value) for key, value in numbers.items()}
 
 
 def agree(stored: Mapping[str, float | str], now: Mapping[str, float | str]) -> bool:
     """Whether two fingerprints are of code that computes the same."""
     return stored.keys() == now.keys() and all(_close(stored[k], now[k]) for k in now)
+
+
+def _writable(value: float | str) -> float | str:
+    """Spell out NaN and infinities, which JSON lacks: code that still gives them agrees."""
+    return value if isinstance(value, str) or math.isfinite(value) else str(value)
 
 
 def _close(a: float | str, b: float | str) -> bool:
@@ -81,11 +89,14 @@ def _training(run: RunConfig, variant: VariantSpec) -> Fingerprint:
     config = run.train.model_copy(update={"budget": Budget(steps=STEPS), "evaluations": 1})
     batches = [(t[:, :-1], t[:, 1:]) for t in (_tokens(SEQ_LEN + 1, i) for i in range(STEPS))]
     numbers: Fingerprint = {"first windows": str(order.starts(0).tolist())}
-    for point in train(model, batches, evaluator, config, flops_per_token=1.0, seed=SEED):
-        numbers[f"step {point.step} loss"] = point.train_loss
-        numbers[f"step {point.step} gradient norm"] = point.grad_norm
-        if point.evaluation:
-            numbers |= point.evaluation.metrics()
+    try:
+        for point in train(model, batches, evaluator, config, flops_per_token=1.0, seed=SEED):
+            numbers[f"step {point.step} loss"] = point.train_loss
+            numbers[f"step {point.step} gradient norm"] = point.grad_norm
+            if point.evaluation:
+                numbers |= point.evaluation.metrics()
+    except Diverged as error:  # so will the run, perhaps; that is for it to find out
+        numbers["diverged"] = str(error)
     return numbers
 
 

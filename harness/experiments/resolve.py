@@ -13,7 +13,16 @@ from harness.core.registry import use_folder
 from harness.core.spec import VariantSpec
 from harness.data.config import DataConfig
 from harness.errors import ConfigError, Problem, unknown
-from harness.experiments.config import NAME, Arm, Experiment, Match, MatchOptions, Patch, Resolved
+from harness.experiments.config import (
+    MAX_RUNS,
+    NAME,
+    Arm,
+    Experiment,
+    Match,
+    MatchOptions,
+    Patch,
+    Resolved,
+)
 from harness.experiments.merge import merge
 from harness.schema import parse
 from harness.training.config import TrainConfig
@@ -21,7 +30,6 @@ from variants.presets import preset
 
 T = TypeVar("T")
 
-MAX_RUNS = 10_000
 PARTS = ("variant", "data", "train")
 NOT_YET = {"tune": "tuning per arm", "designs": "several designs", "scales": "several scales"}
 

@@ -30,9 +30,10 @@ class Reuse:
         return None
 
     def _repeats(self, record: RunRecord, run: RunConfig) -> bool:
+        here = {**record.config, "component_folders": []}  # today's components, wherever they were
         try:  # what it says of options that came later is their default
-            stored = RunConfig.read(record.config)
-        except ConfigError:  # it used an option or a component that is gone
+            stored = RunConfig.read(here)
+        except (ConfigError, KeyError):  # it used an option or a component that is gone, or is torn
             return False
         if stored.trained() != run.trained():
             return False

@@ -14,6 +14,7 @@ from harness.training.optimizers import OPTIMIZER
 from harness.training.schedules import SCHEDULE
 
 CHOSEN: dict[str, Registry[Any]] = {"optimizer": OPTIMIZER, "schedule": SCHEDULE}
+DEFAULTS = {"optimizer": "adamw", "schedule": "cosine"}
 
 
 class TrainConfig(Frozen):
@@ -24,7 +25,7 @@ class TrainConfig(Frozen):
     """
 
     budget: Budget
-    batch_size: Count = 4
+    batch_size: Count = Field(default=4, le=2**20)
     seq_len: Count = 128
     optimizer: ComponentSpec
     schedule: ComponentSpec
@@ -40,9 +41,12 @@ class TrainConfig(Frozen):
         """
         problems: list[Problem] = []
         chosen: dict[str, Any] = {}
-        for key, default in (("optimizer", "adamw"), ("schedule", "cosine")):
+        for key, default in DEFAULTS.items():
+            given = data.get(key, default)
+            if isinstance(given, Mapping):  # without a name it holds options of the default
+                given = {"name": default, **given}
             try:
-                chosen[key] = CHOSEN[key].resolve(data.get(key, default))
+                chosen[key] = CHOSEN[key].resolve(given)
             except ConfigError as error:
                 problems += error.within(key).problems
                 chosen[key] = ComponentSpec(default)

@@ -69,9 +69,7 @@ class Evaluator:
         for batch in self.batches:
             tokens, targets = batch.tokens.to(self.device), batch.targets.to(self.device)
             hidden, _ = model.hidden(tokens)
-            losses, correct = token_losses(
-                hidden.flatten(0, 1), model.head.weight, targets.flatten()
-            )
+            losses, correct = token_losses(hidden.flatten(0, 1), model.head, targets.flatten())
             per_row = losses.double().view(targets.shape).sum(1).cpu()
             nats.index_add_(0, batch.document, per_row)
             n_tokens += int((targets != IGNORE).sum())

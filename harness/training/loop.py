@@ -72,7 +72,8 @@ def train(
         seed: Keys the randomness of each step (dropout).
 
     Raises:
-        Diverged: the loss or the gradient became infinite or NaN; the update was not made.
+        Diverged: the loss or the gradient became infinite or NaN, and the update was not made; or
+            the held-out loss did.
     """
     device = model.head.weight.device
     precision = PRECISION.build(model.spec.precision.train)
@@ -109,6 +110,9 @@ def train(
 
         evaluate_now = evaluation.due(spent)
         if report.due(spent) or evaluate_now:
+            evaluated = evaluate(model) if evaluate_now else None
+            if evaluated and not math.isfinite(evaluated.val_loss):
+                raise Diverged(f"the held-out loss is {evaluated.val_loss} after step {step}")
             yield Measurement(
                 step=step,
                 tokens=tokens,
@@ -119,7 +123,7 @@ def train(
                 lr=optimizer.param_groups[0]["lr"],
                 grad_norm=grad_norm.item(),
                 tokens_per_s=(tokens - since_tokens) / (seconds - since_seconds),
-                evaluation=evaluate(model) if evaluate_now else None,
+                evaluation=evaluated,
             )
             losses, since_tokens, since_seconds = [], tokens, seconds
 

@@ -4,14 +4,16 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from synthetic_store import QUESTION
 
 from harness.analysis.compare import compare
 from harness.analysis.summary import comparison_dict
 from harness.store.experiments import ExperimentStore
-from tests.dashboard.conftest import APP, QUESTION, ROOT
 
+ROOT = Path(__file__).resolve().parents[2]
 ENTRIES = [
     {
         "slot": "attention",
@@ -87,7 +89,11 @@ def test_an_unknown_experiment_is_not_found(open_page, results, page):
 def test_filters_come_from_the_link(open_page, results):
     app = open_page(results, "runs", experiment="positions", status="failed")
     (row,) = app.dataframe[0].value.to_dict("records")
-    assert (row["arm"], row["seed"], row["cause"]) == ("none", 3, "out of *memory* :smile:")
+    assert (row["arm"], row["seed"], row["cause"]) == (
+        "none",
+        3,
+        "out of *memory* :smile: :material/home: :red[x]",
+    )
 
 
 def test_an_unknown_filter_falls_back(open_page, results):
@@ -122,6 +128,13 @@ def test_where_a_run_was_lost_is_marked(open_page, results):
 
 
 @pytest.mark.usefixtures("entries")
+def test_components_of_an_empty_store_are_listed(open_page, tmp_path):
+    app = open_page(tmp_path / "none", "components")
+    assert not app.exception
+    assert "no stored experiment" in _said(app)
+
+
+@pytest.mark.usefixtures("entries")
 def test_components_are_listed_with_their_users_and_the_broken_ones(open_page, results):
     app = open_page(results, "components")
     said = _said(app)
@@ -140,7 +153,7 @@ import dashboard.catalogue
 dashboard.catalogue.catalogue = lambda: []
 from streamlit.testing.v1 import AppTest
 for page in {pages}:
-    app = AppTest.from_file({str(APP)!r}, default_timeout=30).switch_page(page).run()
+    app = AppTest.from_file('dashboard/app.py', default_timeout=30).switch_page(page).run()
     assert not app.exception, app.exception
 heavy = {{"torch", "harness.core", "harness.experiments", "harness.training"}}
 sys.exit(", ".join(sorted(heavy & set(sys.modules))) or 0)

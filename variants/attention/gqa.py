@@ -86,7 +86,7 @@ class GroupedQueryAttention(Attention):
         if cache := context.cache(self.layer_idx):
             assert isinstance(cache, TokenCache)
             entries, key_positions = cache.append(context, k=k, v=v)
-            k, v = entries["k"].to(q.dtype), entries["v"].to(q.dtype)
+            k, v = entries["k"], entries["v"]
         bias = self.position.bias(
             context, context.positions if key_positions is None else key_positions
         )

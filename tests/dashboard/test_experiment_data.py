@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from synthetic_store import write_experiment
 
 from dashboard.data import load, load_all, losses
 from dashboard.tables import arm_table, mean_words, run_table
@@ -9,7 +10,6 @@ from harness.analysis.compare import compare
 from harness.analysis.rendering import arm_table as terminal_table
 from harness.errors import AblateError
 from harness.store.experiments import ExperimentStore
-from tests.dashboard.conftest import write_experiment
 
 MANY = {"a": 0.0, "b": 0.01}
 
@@ -85,7 +85,7 @@ def test_a_name_that_is_no_folder_is_refused(store):
 
 def test_lost_runs_are_named_with_their_cause(store):
     (lost,) = losses(load(store, "positions"))
-    assert lost == "none, seed 3: failed (out of *memory* :smile:)"
+    assert lost == "none, seed 3: failed (out of *memory* :smile: :material/home: :red[x])"
 
 
 def test_varying_columns_come_first_and_constant_ones_are_left_out(store):

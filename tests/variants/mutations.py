@@ -1,0 +1,267 @@
+"""Plant faults in a copy of the source, one at a time, and see that the tests catch each.
+
+    python tests/variants/mutations.py            every fault; exit code 1 if one survives
+    python tests/variants/mutations.py rope mask  those whose names contain a word
+
+Each fault is one that a reference implementation made, or that a hand could slip into.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+PARITY = "tests/variants/test_qwen3_parity.py"
+CONTRACTS = "tests/variants/test_contracts.py::test_every_component_keeps_its_contracts"
+ATTEND, LOSS = "tests/core/test_attend.py", "tests/core/test_cross_entropy.py"
+INIT, COST, MATCH = (f"tests/core/test_{n}.py" for n in ("initialization", "cost", "match"))
+SPEC, REGISTRY = "tests/core/test_spec.py", "tests/core/test_registry.py"
+GQA, SWIGLU, ROPE = (f"variants/{n}.py" for n in ("attention/gqa", "ffn/swiglu", "position/rope"))
+RMS, PRE_NORM = "variants/norm/rms_norm.py", "variants/block/pre_norm.py"
+MODEL, CACHE, ATTENTION = (f"harness/core/{n}.py" for n in ("model", "cache", "attend"))
+ENTROPY, DRAW = "harness/core/cross_entropy.py", "harness/core/initialization.py"
+PRICE, MATCHING = "harness/core/cost.py", "harness/core/match.py"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """Texts of one file that are replaced, and the tests that have to notice."""
+
+    name: str
+    file: str
+    patches: tuple[tuple[str, str], ...]
+    tests: tuple[str, ...] = (PARITY,)
+
+
+def of(name: str, file: str, old: str, new: str, *tests: str) -> Mutation:
+    return Mutation(name, file, ((old, new),), tests or (PARITY,))
+
+
+Q_NORM = "q = self.q_norm(self.q_proj(x).view(heads))  # B T H C"
+K_NORM = "k = self.k_norm(self.k_proj(x).view(heads))  # B T K C"
+ROTATE = "q, k = self.position.rotate(q, k, context)"
+KEYS, VALUES = "        k.transpose(1, 2),", "        v.transpose(1, 2),"
+CAUSAL = ("is_causal=mask is None and q.shape[1] > 1", "is_causal=False")
+TRIANGLE = "attn_mask=torch.ones(q.shape[1], k.shape[1], dtype=torch.bool).tril({}) if mask is None else mask,"
+WIDE_NORM = (
+    "y = self.{0}_proj(x).view(heads); {0} = self.{0}_norm.weight * y"
+    " * torch.rsqrt(y.square().mean((-2, -1), keepdim=True) + 1e-6)"
+)
+BY_HEAD = (
+    "rates = torch.cat([self.theta ** -(torch.arange(0, self.width, 2) / self.width)] * 2)\n"
+    "        def turn(x):\n"
+    "            angles = torch.arange(x.shape[2])[:, None] * rates\n"
+    "            return _turn(x, angles.cos(), angles.sin())\n"
+    "        return turn(q), turn(k)"
+)
+INTERLEAVED = "x * cos + torch.stack((-x[..., 1::2], x[..., ::2]), dim=-1).flatten(-2) * sin"
+
+MUTATIONS = (
+    # conformance 4.1, as far as it speaks of the dense model
+    of("sigmoid gate", SWIGLU, "F.silu(self.gate_proj(x))", "self.gate_proj(x).sigmoid()"),
+    of("o_proj is missing where shapes allow it", GQA, "return self.o_proj(mixed.flatten(2))",
+       "y = mixed.flatten(2)\n        return y if y.shape == x.shape else self.o_proj(y)"),
+    of("gate and up swapped", SWIGLU, "F.silu(self.gate_proj(x)) * self.up_proj(x)",
+       "F.silu(self.up_proj(x)) * self.gate_proj(x)"),
+    of("scale by d / h", GQA, "bias=bias)\n        return",
+       "bias=bias, scale=(x.shape[-1] / q.shape[2]) ** -0.5)\n        return"),
+    Mutation("QK-norm over all heads", GQA, ((Q_NORM, WIDE_NORM.format("q")), (K_NORM, WIDE_NORM.format("k")))),
+    Mutation("QK-norm after RoPE", GQA, (
+        (Q_NORM, "q = self.q_proj(x).view(heads)"), (K_NORM, "k = self.k_proj(x).view(heads)"),
+        (ROTATE, ROTATE + "; q, k = self.q_norm(q), self.k_norm(k)"))),
+    of("no norm of the keys", GQA, K_NORM, "k = self.k_proj(x).view(heads)"),
+    Mutation("RoPE interleaved", ROPE, (
+        ("torch.cat((angles, angles), dim=-1)", "angles.repeat_interleave(2, dim=-1)"),
+        ("x * cos + torch.cat((-second, first), dim=-1) * sin", INTERLEAVED))),
+    of("RoPE by head", ROPE, "return _turn(q, cos, sin), _turn(k, cos, sin)", BY_HEAD),
+    of("RoPE theta ignored", ROPE, "self.theta**-exponents", "10_000.0**-exponents"),
+    of("RoPE turns the other way", ROPE, "(-second, first)", "(second, -first)"),
+    of("RoPE leaves the keys", ROPE, "_turn(q, cos, sin), _turn(k, cos, sin)", "_turn(q, cos, sin), k"),
+    of("RoPE over a wrong width", ROPE, "dtype=torch.float32) / self.width",
+       "dtype=torch.float32) / (self.width + 2)"),
+    of("RoPE starts at one beside a cache", MODEL, "positions + caches[0].lengths[:, None]",
+       "positions + caches[0].lengths[:, None] + 1", PARITY, CONTRACTS),
+    of("cache offset 0 in positions", MODEL,
+       "positions if caches is None else positions + caches[0].lengths[:, None]", "positions"),
+    of("cache offset 0 in slots", CACHE, "slots = self.lengths[:, None] +",
+       "slots = 0 * self.lengths[:, None] +"),
+    Mutation("repeat instead of repeat_interleave", ATTENTION, (
+        (KEYS, "        k.repeat(1, 1, q.shape[2] // k.shape[2], 1).transpose(1, 2),"),
+        (VALUES, "        v.repeat(1, 1, q.shape[2] // v.shape[2], 1).transpose(1, 2),"))),
+    Mutation("mask diagonal -1", ATTENTION, (("attn_mask=mask,", TRIANGLE.format(-1)), CAUSAL)),
+    Mutation("mask diagonal +1", ATTENTION, (("attn_mask=mask,", TRIANGLE.format(1)), CAUSAL)),
+    of("no causal mask", ATTENTION, *CAUSAL),
+    of("cached mask one ahead", ATTENTION, "allowed = keys <= queries", "allowed = keys <= queries + 1"),
+    of("cached mask without itself", ATTENTION, "allowed = keys <= queries", "allowed = keys < queries"),
+    of("untied head", MODEL, "if spec.tie_embeddings:", "if False:"),
+    of("head always tied", MODEL, "if spec.tie_embeddings:", "if True:"),
+    of("eps 1e-5", RMS, "= 1e-6) -> None", "= 1e-5) -> None"),
+    of("eps outside the root", RMS, "torch.rsqrt(y.square().mean(-1, keepdim=True) + self.eps)",
+       "1 / (y.square().mean(-1, keepdim=True).sqrt() + self.eps)"),
+    of("norm takes the mean away", RMS, "y = x.float()", "y = x.float() - x.float().mean(-1, keepdim=True)"),
+    of("weight before the cast", RMS, "self.weight * y.to(x.dtype)", "(self.weight.float() * y).to(x.dtype)"),
+    of("target not shifted", "harness/data/batches.py", "window[:, 1:]", "window[:, :-1]", "tests/data"),
+    of("target shifted twice", "variants/objective/next_token.py", "targets.flatten())",
+       "targets.roll(-1, 1).flatten())", PARITY, CONTRACTS),
+    # wiring
+    of("no final norm", MODEL, "return self.norm(x)", "return x"),
+    of("embedding scaled by sqrt(d)", "variants/embedding/token.py", "F.embedding(tokens, self.weight)",
+       "F.embedding(tokens, self.weight) * self.weight.shape[1] ** 0.5"),
+    of("no residual around attention", PRE_NORM, "x = x + self.attention", "x = self.attention"),
+    of("no residual around the feed-forward", PRE_NORM, "return x + self.ffn", "return self.ffn"),
+    of("feed-forward in parallel", PRE_NORM, "x = x + self.attention(self.attention_norm(x), context)\n"
+       "        return x + self.ffn(self.ffn_norm(x), context)",
+       "return x + self.attention(self.attention_norm(x), context) + self.ffn(self.ffn_norm(x), context)"),
+    of("norms of a block swapped", PRE_NORM, "self.attention(self.attention_norm(x), context)",
+       "self.attention(self.ffn_norm(x), context)"),
+    # attention and caches
+    of("window one too long", ATTENTION, "keys > queries - window", "keys >= queries - window", ATTEND),
+    of("documents run together", ATTENTION, "if context.documents is not None:", "if False:", ATTEND),
+    of("padding is read", ATTENTION, "(allowed & context.valid[:, None, :]) | itself", "allowed", ATTEND),
+    of("padding leaves an empty row", ATTENTION, " | itself", "", ATTEND),
+    of("bias not masked", ATTENTION, '.masked_fill(~mask, float("-inf"))', "", ATTEND),
+    of("scale ignored", ATTENTION, "scale=scale", "scale=None", ATTEND),
+    of("one mask for all windows", ATTENTION, '("allowed", window, None', '("allowed", None', ATTEND),
+    of("positions count padding", MODEL, "(valid.cumsum(1) - 1).clamp(min=0)",
+       "torch.arange(tokens.shape[1]).expand(tokens.shape)", PARITY),
+    of("padding fills the cache", CACHE, "if context.valid is None:\n                buffer",
+       "if True:\n                buffer", CONTRACTS),
+    of("padding counts as length", CACHE, "n_tokens if context.valid is None else context.valid.sum(1)",
+       "n_tokens", CONTRACTS),
+    of("crop keeps the lengths", CACHE, "torch.minimum(self.lengths, lengths)", "self.lengths", CONTRACTS),
+    of("crop may lengthen", CACHE, "torch.minimum(self.lengths, lengths)", "lengths", CONTRACTS),
+    of("reset keeps the lengths", CACHE, "self.lengths[slice(None) if rows is None else list(rows)] = 0",
+       "pass", CONTRACTS),
+    of("insert keeps the length", CACHE, "self.lengths[row] = other.lengths[other_row]", "pass", CONTRACTS),
+    of("insert forgets the longest", CACHE, "self._longest = max(self._longest, other._longest)", "pass",
+       CONTRACTS),
+    of("insert copies row 0", CACHE, "other.buffers[name][other_row]", "other.buffers[name][0]", CONTRACTS),
+    of("a full cache says nothing", CACHE, "raise CacheFull(", "print(", CONTRACTS),
+    of("one too few fit", CACHE, "if self._longest + n_tokens > self.max_len:\n            held",
+       "if self._longest + n_tokens >= self.max_len:\n            held", CONTRACTS),
+    of("room is never recounted", CACHE, "self._longest = int(self.lengths.max())  # padding", "pass  # ",
+       CONTRACTS),
+    # loss
+    of("mean over ignored targets too", ENTROPY, "n_targets = (targets != IGNORE).sum().clamp(min=1)",
+       "n_targets = torch.tensor(len(targets))", LOSS),
+    of("ignored targets count in the loss", ENTROPY, "[:, 0] * counts).sum()", "[:, 0]).sum()", LOSS),
+    of("ignored targets have gradient", ENTROPY, "(counts / n_targets)", "((counts | True) / n_targets)", LOSS),
+    of("only the last chunk's weight gradient", ENTROPY, "grad_weight.addmm_(grad.T, chunk)",
+       "grad_weight.copy_(grad.T @ chunk)", LOSS),
+    of("only the last chunk's loss", ENTROPY, "total += ", "total = ", LOSS),
+    of("gradient of the softmax alone", ENTROPY, "torch.full_like(normaliser, -1.0)",
+       "torch.full_like(normaliser, 0.0)", LOSS),
+    of("upstream gradient ignored", ENTROPY, "grad_hidden * grad", "grad_hidden", LOSS),
+    of("one chunk for all", ENTROPY, "return max(64,", "return max(4096,", LOSS),
+    # initial weights
+    of("the name is no address", DRAW, '{seed}/{name}', "{seed}", INIT),
+    of("the seed is no address", DRAW, '{seed}/{name}', "{name}", INIT),
+    of("rows and columns commute", DRAW, "bits = _mix(bits + (index + 1) * _GAMMA)",
+       "bits = bits + (index + 1) * _GAMMA", INIT),
+    of("depth scale without the 2", DRAW, "(2 * n_layers) ** -0.5", "n_layers**-0.5", INIT),
+    of("zero outputs are not zero", DRAW, '"zero": 0.0', '"zero": 1.0', INIT),
+    of("uniform instead of normal", DRAW, "torch.special.ndtri(uniform)", "((uniform - 0.5) * 12**0.5)", INIT),
+    of("biases from torch's generator", GQA, "nn.init.zeros_(projection.bias)", "pass", CONTRACTS),
+    # prices
+    of("a statement counts once in training", PRICE, "passes=3", "passes=1", COST),
+    of("nested statements all count", PRICE, "and not inside", "", COST),
+    of("a statement is added", PRICE, "counter.get_total_flops() - replaced", "counter.get_total_flops()", COST),
+    of("an untied head is no vocabulary", PRICE, "2 * embedding", "embedding", COST),
+    of("the cache has one type", PRICE, "model.new_caches(1, seq_len, cache_dtype)",
+       "model.new_caches(1, seq_len)", COST),
+    of("an uncounted product is free", "harness/core/flops.py", "raise UncountedOperation(", "print(", COST),
+    of("activations are free", PRICE, "return state + sum(", "return state + 0 * sum(", COST),
+    of("an equal arm is moved to the grid", MATCHING, "if abs(residual(before)) <= 1e-12:", "if False:", MATCH),
+    of("the tolerance is not checked", MATCHING, "if abs(residual(best)) > tolerance:", "if False:", MATCH),
+    of("the first candidate is taken", MATCHING, "key=lambda d_ff: abs(residual(d_ff))", "key=lambda d_ff: d_ff",
+       MATCH),
+    # specs
+    of("cycles are left as written", "harness/core/spec.py", "range(1, len(cycle) + 1)",
+       "range(len(cycle), len(cycle) + 1)", SPEC),
+    of("defaults are part of the identity", "harness/core/registry.py", "if k in required or v != defaults[k]",
+       "", SPEC),
+    of("inference is part of the identity", "harness/core/spec.py",
+       'written["precision"] = written["precision"]["train"]', "pass", SPEC),
+    of("pairs are not checked", "harness/core/spec.py", "        spec._check_pairs()\n", "", SPEC),
+    of("pairs are checked in the first layer only", "harness/core/spec.py",
+       "for layer_idx in range(self.dims.n_layers):\n            filled", "for layer_idx in [0]:\n            filled", SPEC),
+    of("an alias may be contradicted", "harness/core/registry.py", "if options[key] != fixed[key]:", "if False:",
+       REGISTRY),
+    of("options are coerced", "harness/core/registry.py", "frozen=True, strict=True)", "frozen=True)", REGISTRY),
+)  # fmt: skip
+
+
+def main(words: list[str]) -> int:
+    """Run every chosen mutation; print each verdict and the count."""
+    import pytest  # noqa: F401 - imported before the copies are: children then start at once
+    import torch
+    from transformers import Qwen3Config, Qwen3ForCausalLM  # noqa: F401
+
+    torch.set_num_threads(1)
+    chosen = [m for m in MUTATIONS if not words or any(w in m.name for w in words)]
+    survivors = [] if words else [f"unchanged source: {t}" for t in _failing_as_it_is(chosen)]
+    for mutation in chosen:
+        with tempfile.TemporaryDirectory() as folder:
+            copy = _copy(Path(folder))
+            _apply(mutation, copy)
+            caught = _fails(copy, mutation.tests)
+        print(f"{'caught' if caught else 'SURVIVED':9} {mutation.name}", flush=True)  # noqa: T201
+        survivors += [] if caught else [mutation.name]
+    n_caught = len(chosen) - len([s for s in survivors if not s.startswith("unchanged")])
+    print(f"{n_caught} caught / {len(chosen)} planted", *survivors, sep="\n  survivor: ")  # noqa: T201
+    return 1 if survivors else 0
+
+
+def _failing_as_it_is(chosen: list[Mutation]) -> list[str]:
+    """Return the tests that fail without any mutation: they would prove nothing."""
+    every = sorted({test for mutation in chosen for test in mutation.tests})
+    with tempfile.TemporaryDirectory() as folder:
+        copy = _copy(Path(folder))
+        return [test for test in every if _fails(copy, (test,))]
+
+
+def _copy(folder: Path) -> Path:
+    for name in ("harness", "variants", "tests"):
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY / "pyproject.toml", folder)
+    return folder
+
+
+def _apply(mutation: Mutation, copy: Path) -> None:
+    path = copy / mutation.file
+    source = path.read_text()
+    for old, new in mutation.patches:
+        if source.count(old) != 1:
+            raise ValueError(f"{mutation.name}: {old!r} is {source.count(old)} times in {path.name}")
+        source = source.replace(old, new)
+    compile(source, path.name, "exec")
+    path.write_text(source)
+
+
+def _fails(copy: Path, tests: tuple[str, ...]) -> bool:
+    """Run tests of the copy in a child process; 0 is all passed and 1 is a failed test."""
+    child = os.fork()
+    if child == 0:
+        os.chdir(copy)
+        sys.path[:] = [str(copy), *(p for p in sys.path if "variants" not in p)]
+        with (copy / "output").open("w") as output:
+            os.dup2(output.fileno(), 1)
+            os.dup2(output.fileno(), 2)
+        import pytest
+
+        code = pytest.main([*tests, "-x", "-q", "-p", "no:cacheprovider", "--rootdir", str(copy)])
+        import harness
+
+        os._exit(int(code) if str(copy) in str(harness.__file__) else 99)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code not in (0, 1):
+        tail = (copy / "output").read_text()[-3000:]
+        raise RuntimeError(f"the tests could not run (exit code {code}):\n{tail}")
+    return code == 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
