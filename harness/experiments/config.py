@@ -66,7 +66,8 @@ class Experiment(Frozen):
             raise ValueError(
                 f"must be a number of seeds or a list of distinct seeds, but got {seeds!r}"
             )
-        if (listed[0] if seeds is not listed else len(listed)) > MAX_RUNS:
+        n_seeds = seeds if isinstance(seeds, int) else len(listed)
+        if n_seeds > MAX_RUNS:
             raise ValueError(f"must be at most {MAX_RUNS} seeds")
         return seeds
 

@@ -18,12 +18,6 @@ FLAGS = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
 SLOW = 30_000  # milliseconds: the catalogue of components waits for torch
-PAGES = {
-    "": "heads",
-    "runs": "Download as CSV",
-    "curves": "Against",
-    "components": "attention",
-}
 
 
 def _free_port():
@@ -73,14 +67,16 @@ def browser():
 
 @pytest.fixture
 def page(browser, server):
-    """A page that fails the test for an error in the console or a request to another host."""
+    """A page that fails the test for an exception, a console error or a foreign request."""
     page = browser.new_page(base_url=f"http://127.0.0.1:{server}", viewport=None)
     errors, hosts = [], set()
     page.on("console", lambda said: errors.append(said) if said.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(error))
     page.on("request", lambda request: hosts.add(urlparse(request.url).hostname))
     yield page
+    exceptions = page.get_by_test_id("stException").count()
     page.close()
+    assert exceptions == 0
     # Streamlit first looks for its server below a page's own path, and finds it at the root
     probes = ("/_stcore/health", "/_stcore/host-config")
     unexpected = [
@@ -92,12 +88,11 @@ def page(browser, server):
     assert hosts <= {"127.0.0.1", None}  # None: data: and blob:
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_every_page_opens_by_its_link(page, path):
-    page.goto(f"/{path}")
-    expect(page.get_by_text(PAGES[path], exact=True).first).to_be_visible(timeout=SLOW)
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=SLOW)
-    assert page.get_by_test_id("stException").count() == 0
+def test_components_come_from_the_registry_with_links(page):
+    page.goto("/components?slot=attention")
+    expect(page.get_by_text("gqa", exact=True)).to_be_visible(timeout=SLOW)
+    link = page.get_by_role("link", name="arXiv:2305.13245")
+    expect(link).to_have_attribute("href", "https://arxiv.org/abs/2305.13245")
 
 
 def test_stored_text_is_shown_literally(page):
