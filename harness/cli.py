@@ -268,14 +268,12 @@ def main() -> None:
         app(standalone_mode=False)
     except AblateError as error:
         _fail(str(error), 2)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):  # typer turns the one into the other
         _fail("interrupted: what was finished is kept, the same command goes on", 130)
     except BrokenPipeError:
         sys.exit(1)
     except typer.Exit as stop:
         sys.exit(stop.exit_code)
-    except typer.Abort:
-        _fail("aborted", 130)
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise

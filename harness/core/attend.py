@@ -33,7 +33,8 @@ def attend(
     """
     mask: Tensor | None = None
     if bias is not None or needs_mask(context, key_positions, window, q.shape[1]):
-        key = ("allowed", window, None if key_positions is None else k.shape[1])
+        # layers whose caches agree are handed the same positions, and share the mask
+        key = ("allowed", window, None if key_positions is None else id(key_positions))
         mask = context.once(key, lambda: allowed_keys(context, key_positions, window))
     if bias is not None and mask is not None:
         mask = bias.to(q.dtype).masked_fill(~mask, float("-inf"))

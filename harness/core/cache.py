@@ -101,16 +101,22 @@ class TokenCache(Cache):
         for name, entry in entries.items():
             buffer = self.buffers[name]
             if context.valid is None:
-                buffer[rows, slots] = entry.to(buffer.dtype)
+                buffer[rows, slots] = entry.detach().to(buffer.dtype)
             else:
                 keep = context.valid
-                buffer[rows.expand_as(slots)[keep], slots[keep]] = entry[keep].to(buffer.dtype)
+                buffer[rows.expand_as(slots)[keep], slots[keep]] = (
+                    entry[keep].detach().to(buffer.dtype)
+                )
         self._advance(context, n_tokens)
         so_far = {
             name: self.buffers[name][:, : self._longest].to(entry.dtype)
             for name, entry in entries.items()
         }
-        return so_far, torch.arange(self._longest, device=self.lengths.device)[None]
+        longest, device = self._longest, self.lengths.device
+        positions = context.once(
+            ("slots", longest, device), lambda: torch.arange(longest, device=device)[None]
+        )
+        return so_far, positions
 
     def crop(self, lengths: Int[Tensor, "B"]) -> None:
         """Forget all but the first `lengths` tokens of each row."""
@@ -133,7 +139,7 @@ class StateCache(Cache):
         The component itself keeps padding (`context.valid`) from changing a state.
         """
         for name, state in states.items():
-            self.buffers[name] = state.to(self.buffers[name].dtype)
+            self.buffers[name] = state.detach().to(self.buffers[name].dtype)
         self._advance(context, n_tokens)
 
     def crop(self, lengths: Int[Tensor, "B"]) -> None:

@@ -106,7 +106,10 @@ class Attention(Slot):
     def new_cache(
         self, batch: int, max_len: int, device: torch.device, dtype: torch.dtype
     ) -> Cache:
-        """Return an empty cache for `batch` rows of at most `max_len` tokens."""
+        """Return an empty cache for `batch` rows of at most `max_len` tokens.
+
+        A layer has one cache, also if it holds nothing but lengths (a `StateCache` of width 0).
+        """
 
 
 class FeedForward(Slot):
@@ -120,7 +123,10 @@ class FeedForward(Slot):
 
 
 class Block(Slot):
-    """Wire attention, feed-forward and norms into the residual stream."""
+    """Wire attention, feed-forward and norms into the residual stream.
+
+    The attention it was given is found again as `self.attention`.
+    """
 
     final_norm: ClassVar[bool] = True  # whether the model normalises what the last block returns
 
@@ -156,7 +162,12 @@ class Objective(Slot):
 
 
 class Precision(ABC):  # noqa: B024 - both sides have a default: plain fp32
-    """The numbers a model computes with: a side for training and a side for inference."""
+    """The numbers a model computes with: a side for training and a side for inference.
+
+    Both sides change a model that has its initial or trained weights. Not every matrix is in an
+    `nn.Linear`: components may hold stacked parameters. The head may be tied to the embedding;
+    whatever stands in its place makes logits when called, and training reads its `weight`.
+    """
 
     def prepare_training(self, model: nn.Module) -> None:
         """Change a built model in place before it is trained (quantisation-aware layers)."""

@@ -1,5 +1,6 @@
 """What a comparison holds equal and what it does not, in words that go into every sentence."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from harness.core.match import AXES
@@ -39,11 +40,15 @@ def differs(arms: "dict[str, PlannedArm]", baseline: str) -> list[str]:
     reference: dict[str, Any] = arms[baseline].matched.cost.to_dict()
     phrases = []
     for key, label in COSTS.items():
-        off = {
-            name: planned.matched.cost.to_dict()[key] / reference[key] - 1
-            for name, planned in arms.items()
-        }
+        costs = {name: planned.matched.cost.to_dict()[key] for name, planned in arms.items()}
+        off = {name: _relative(cost, reference[key]) for name, cost in costs.items()}
         far = [f"{name} {100 * d:+.1f} %" for name, d in off.items() if abs(d) > NEGLIGIBLE]
         if far:
             phrases.append(f"{label} ({', '.join(far)})")
     return phrases
+
+
+def _relative(cost: float, reference: float) -> float:
+    if reference == 0:  # a cache of nothing
+        return 0.0 if cost == 0 else math.inf
+    return cost / reference - 1

@@ -1,17 +1,21 @@
 """From a file name and command-line overrides to a plan, every mistake told with its line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from harness.data.batches import BatchOrder
+from harness.data.dataset import load_dataset
 from harness.errors import ConfigError
+from harness.errors import Path as KeyPath
 from harness.experiments.config import Resolved
 from harness.experiments.overrides import override
 from harness.experiments.plan import ExperimentPlan, make_plan
-from harness.experiments.resolve import resolve
-from harness.experiments.yaml_source import Source, read_yaml
+from harness.experiments.resolve import combinations, resolve
+from harness.experiments.yaml_source import Source, SourceError, read_yaml
 from harness.store.runs import RunStore
 from harness.training.environment import choose_device
 
@@ -32,7 +36,27 @@ class Loaded:
         try:
             return make_plan(self.resolved, store, device, self.source.name)
         except ConfigError as error:
-            raise self.source.error(error) from None
+            raise self._located(error) from None
+
+    def prepare_data(self, plan: ExperimentPlan) -> None:
+        """Build the token caches before workers ask for them: one build, and errors here.
+
+        Raises:
+            SourceError: a corpus is too small to be split, or to fill one batch.
+        """
+        for name, planned in plan.arms.items():
+            arm = planned.arm
+            try:
+                dataset = load_dataset(arm.data)
+            except ConfigError as error:
+                raise self._located(error.within("arms", name, "data")) from None
+            try:
+                BatchOrder(len(dataset.train), arm.train.batch_size, arm.train.seq_len, seed=0)
+            except ConfigError as error:
+                raise self._located(error.within("arms", name, "train")) from None
+
+    def _located(self, error: ConfigError) -> SourceError:
+        return self.source.error(error, _levels_of(self.source.data))
 
     def device(self) -> torch.device:
         """Return the device that the file asks for."""
@@ -50,4 +74,21 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Loaded:
     try:
         return Loaded(source, resolve(source.data, path.parent))
     except ConfigError as error:
-        raise source.error(error) from None
+        raise source.error(error, _levels_of(source.data)) from None
+
+
+def _levels_of(data: Mapping[str, Any]) -> dict[str, list[KeyPath]]:
+    """Return where else the values of an arm may be written: at its levels of the factors."""
+    factors = data.get("factors")
+    if not isinstance(factors, Mapping) or not all(
+        isinstance(levels, Mapping) for levels in factors.values()
+    ):
+        return {}
+    try:
+        arms = combinations(factors)
+    except ConfigError:
+        return {}
+    return {
+        arm: [("factors", factor, level) for factor, level in reversed(levels.items())]
+        for arm, levels in arms.items()
+    }

@@ -27,6 +27,8 @@ from harness.store.runs import RunStore
 from harness.store.status import Status
 
 SECONDS_BETWEEN_LOOKS = 0.5
+# torch imports its compiler, for over a second, where a cost is measured: once is enough
+PRELOAD = ["harness.experiments.local", "torch._dynamo"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def run_workers(
     Closing the iterator stops the workers at once and leaves their runs `interrupted`.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["harness.experiments.local"])
+    context.set_forkserver_preload(PRELOAD)
     queue = deque(pending)
     active: dict[int, _Worker] = {}
     try:

@@ -5,6 +5,8 @@ from typing import Any
 
 # Where a mapping replaces its predecessor even without a `name`: it holds exactly one key.
 WHOLE = frozenset({"budget"})
+# A precision is one component for both of these, or a mapping of them.
+SIDES = ("train", "infer")
 
 
 def merge(base: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
@@ -18,7 +20,7 @@ def merge(base: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in patch.items():
         before = merged.get(key)
         if isinstance(before, str) and isinstance(value, Mapping) and "name" not in value:
-            before = {"name": before}
+            before = dict.fromkeys(SIDES, before) if key == "precision" else {"name": before}
         mergeable = isinstance(before, Mapping) and isinstance(value, Mapping)
         if mergeable and "name" not in value and key not in WHOLE:
             assert isinstance(before, Mapping)

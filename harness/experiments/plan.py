@@ -141,7 +141,10 @@ def _plan_runs(
                 salt=experiment.name if in_seconds else "",
                 component_folders=resolved.component_folders,
             )
-            run_id = config.run_id()
+            try:
+                run_id = config.run_id()
+            except ConfigError as error:  # only now is the corpus looked at
+                raise error.within("arms", name, "data") from None
             done = reuse.find(config, run_id, environment)
             runs.append(PlannedRun(name, config, run_id, environment, done))
     return runs

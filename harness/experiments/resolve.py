@@ -4,6 +4,7 @@ Nothing is built or trained here.
 """
 
 import itertools
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -83,12 +84,11 @@ def _patches(experiment: Experiment) -> dict[str, tuple[Patch, dict[str, str]]]:
         patches = {name: (patch or {}, dict[str, str]()) for name, patch in experiment.arms.items()}
     else:
         patches = {}
-        for levels in itertools.product(*(f.items() for f in experiment.factors.values())):
+        for name, levels in combinations(experiment.factors).items():
             patch: Patch = {}
-            for _, change in levels:
-                patch = merge(patch, change or {})
-            chosen = {f: level for f, (level, _) in zip(experiment.factors, levels, strict=True)}
-            patches["-".join(chosen.values())] = (patch, chosen)
+            for factor, level in levels.items():
+                patch = merge(patch, experiment.factors[factor][level] or {})
+            patches[name] = (patch, levels)
     kind = "arms" if experiment.arms else "factors"
     for name in patches:
         if not NAME.fullmatch(name):
@@ -100,6 +100,25 @@ def _patches(experiment: Experiment) -> dict[str, tuple[Patch, dict[str, str]]]:
         runs = f"{len(patches)} arms x {len(experiment.seed_list)} seeds"
         raise ConfigError.at(("seeds",), f"{runs} are more than {MAX_RUNS} runs")
     return patches
+
+
+def combinations(factors: Mapping[str, Mapping[str, object]]) -> dict[str, dict[str, str]]:
+    """Return the level of each factor for each arm of the product, by the arm's name.
+
+    Raises:
+        ConfigError: two arms would have the same name, or they are too many.
+    """
+    n_arms = math.prod(map(len, factors.values()))
+    if n_arms > MAX_RUNS:
+        raise ConfigError.at(("factors",), f"{n_arms} arms are more than {MAX_RUNS} runs")
+    arms: dict[str, dict[str, str]] = {}
+    for levels in itertools.product(*factors.values()):
+        name = "-".join(levels)
+        if name in arms:
+            message = f"two combinations of levels are named {name!r}; rename a level"
+            raise ConfigError.at(("factors",), message)
+        arms[name] = dict(zip(factors, levels, strict=True))
+    return arms
 
 
 def _resolve_arm(experiment: Experiment, name: str, patch: Patch, levels: dict[str, str]) -> Arm:
@@ -155,6 +174,9 @@ def with_preset(base: Patch, change: Patch) -> Patch:
     written: Patch = {}
     for layer in (base, change):
         if "preset" in layer:
+            if not isinstance(layer["preset"], str):
+                message = f"must be the name of a preset, but got {layer['preset']!r}"
+                raise ConfigError.at(("preset",), message)
             written = preset(layer["preset"])
         written = merge(written, {k: v for k, v in layer.items() if k != "preset"})
     return written

@@ -48,24 +48,29 @@ def run_experiment(
     """
     device = loaded.device()
     plan = loaded.plan(runs, device)
+    pending, n_failed = plan.pending, 0
+    if pending:
+        loaded.prepare_data(plan)
     experiments.write_plan(plan.record)
     comparison = refresh_tables(plan.record, runs, experiments)
-    pending, n_failed = plan.pending, 0
     memory = max(arm.memory for arm in plan.arms.values())
     workers = how.workers or default_workers(device, memory, total_memory(device))
     workers = min(workers, max(len(pending), 1))
     console.print(_opening(plan, workers, how), highlight=False)
-    if pending:
-        _prepare_data(plan)
     events = (
         run_inline(pending, runs, device, how.threads)
         if how.inline
         else run_workers(pending, runs, device, how.threads, workers)
     )
-    with _terminated_as_interrupted(), contextlib.closing(events):
-        for ended in show(events, len(pending), console):
-            n_failed += ended.status is not Status.DONE
-            comparison = refresh_tables(plan.record, runs, experiments)
+    with _terminated_as_interrupted():
+        try:
+            with contextlib.closing(events):
+                for ended in show(events, len(pending), console):
+                    n_failed += ended.status is not Status.DONE
+                    comparison = refresh_tables(plan.record, runs, experiments)
+        except BaseException:  # the runs that were stopped are no longer running
+            refresh_tables(plan.record, runs, experiments)
+            raise
     return Outcome(plan, comparison, n_failed)
 
 
@@ -75,14 +80,6 @@ def _opening(plan: ExperimentPlan, workers: int, how: HowToRun) -> str:
     known = f", {stored} of them already in the store" if stored else ""
     where = "in this process" if how.inline else f"{workers} at a time"
     return f"{n_runs} runs{known}; training {n_pending}, {where}, on {plan.device}"
-
-
-def _prepare_data(plan: ExperimentPlan) -> None:
-    """Build the token caches before workers ask for them: one build, and errors here."""
-    from harness.data.dataset import load_dataset
-
-    for data in {repr(a.arm.data): a.arm.data for a in plan.arms.values()}.values():
-        load_dataset(data)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 import difflib
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,24 +45,27 @@ class Source:
         mark = self.marks.get(self._nearest(path))
         return mark.line if mark else None
 
-    def locate(self, path: Path, alternatives: Sequence[Path] = _BASE) -> Place:
+    def locate(self, path: Path, alternatives: Sequence[Path] = ()) -> Place:
         """Find where the value at `path` was written.
 
-        An arm inherits, so what stands at `arms.NAME.x` may have been written at `base.x`, or under
-        another of the `alternatives`: the place that knows more of the path is taken.
+        An arm inherits, so what stands at `arms.NAME.x` may have been written under one of the
+        `alternatives`, or at `base.x`: the place that knows more of the path is taken.
         """
         candidates = [(len(self._nearest(path)[2:]), path)]
         if path[:1] == ("arms",):
-            for root in alternatives:
+            for root in (*alternatives, *_BASE):
                 inherited = (*root, *path[2:])
                 candidates.append((len(self._nearest(inherited)) - len(root), inherited))
         return self._place(max(candidates, key=lambda candidate: candidate[0])[1])
 
-    def error(self, error: ConfigError, alternatives: Sequence[Path] = _BASE) -> SourceError:
-        """Render each problem once, at the place that caused it."""
+    def error(
+        self, error: ConfigError, alternatives: Mapping[str, Sequence[Path]] | None = None
+    ) -> SourceError:
+        """Render each problem once, at the place that caused it; `alternatives` are by arm."""
         arms_at: dict[tuple[Place, str], list[str]] = {}
         for problem in error.problems:
-            place = self.locate(problem.path, alternatives)
+            arm = str(problem.path[1]) if problem.path[:1] == ("arms",) and problem.path[1:] else ""
+            place = self.locate(problem.path, (alternatives or {}).get(arm, ()))
             arms = arms_at.setdefault((place, problem.message), [])
             if place.path != problem.path and str(problem.path[1]) not in arms:
                 arms.append(str(problem.path[1]))

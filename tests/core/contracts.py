@@ -116,7 +116,9 @@ def lively(model: LanguageModel) -> LanguageModel:
 
 
 def tokens(n_rows: int = 2, length: int = LENGTH, seed: int = 3) -> Tensor:
-    return torch.randint(VOCAB_SIZE, (n_rows, length), generator=torch.Generator().manual_seed(seed))
+    return torch.randint(
+        VOCAB_SIZE, (n_rows, length), generator=torch.Generator().manual_seed(seed)
+    )
 
 
 @torch.no_grad()
@@ -166,7 +168,9 @@ def never_looks_ahead(subject: Subject) -> None:
         assert distance(after[:, :t], before[:, :t]) <= 1e-6, f"tokens from {t} on reach back"
         moved = (after - before).abs().amax(dim=(0, 2))[t:]
         assert moved.min() > 1e-4, f"edited tokens leave their own output at {t} as it was"
-        assert distance(logits(model, batch[:, :t]), before[:, :t]) <= 1e-5, "length changes the past"
+        assert distance(logits(model, batch[:, :t]), before[:, :t]) <= 1e-5, (
+            "length changes the past"
+        )
 
 
 def past_has_no_gradient_from_the_future(subject: Subject) -> None:

@@ -121,10 +121,10 @@ def _plain(mask: str) -> str:
     def forward(self, x, context):
         if context.caches is not None or {mask} is None:
             return super().forward(x, context)
-        kept, context.{mask.partition('.')[2]} = {mask}, None
+        kept, context.{mask.partition(".")[2]} = {mask}, None
         memo, context._memo = context._memo, {{}}
         out = super().forward(x, context)
-        context.{mask.partition('.')[2]}, context._memo = kept, memo
+        context.{mask.partition(".")[2]}, context._memo = kept, memo
         return out
 """)
 

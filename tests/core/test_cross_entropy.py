@@ -29,7 +29,11 @@ def test_loss_and_gradients_equal_autograd_in_float64(chunks, n):
     exact_hidden, exact_weight = (t.detach().double().requires_grad_() for t in (hidden, weight))
     exact = F.cross_entropy(exact_hidden @ exact_weight.T, targets, ignore_index=IGNORE)
     (3 * exact).backward()
-    for ours, theirs in [(loss, exact), (hidden.grad, exact_hidden.grad), (weight.grad, exact_weight.grad)]:
+    for ours, theirs in [
+        (loss, exact),
+        (hidden.grad, exact_hidden.grad),
+        (weight.grad, exact_weight.grad),
+    ]:
         torch.testing.assert_close(ours.double(), theirs, rtol=1e-5, atol=1e-6)
 
 

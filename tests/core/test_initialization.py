@@ -100,5 +100,7 @@ def test_arms_share_the_initial_value_of_what_they_share():
     assert gqa.keys() == mqa.keys() == wider.keys()
     for name, parameter in gqa.items():
         for other in (mqa[name], wider[name]):
-            common = tuple(slice(min(a, b)) for a, b in zip(parameter.shape, other.shape, strict=True))
+            common = tuple(
+                slice(min(a, b)) for a, b in zip(parameter.shape, other.shape, strict=True)
+            )
             assert torch.equal(parameter[common], other[common]), name

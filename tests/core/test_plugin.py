@@ -114,7 +114,10 @@ def test_it_is_in_the_catalogue_with_its_options_source_and_cost(components, fol
 def test_broken_neighbours_are_reported_by_name_and_break_nothing_else(components):
     broken = {(c["slot"], c["name"]): c["broken"] for c in components if "broken" in c}
     assert broken.keys() == {("ffn", "broken"), ("ffn", "misnamed"), ("attention", "syntax")}
-    assert "broken.py: ModuleNotFoundError: No module named 'no_such_module'" in broken["ffn", "broken"]
+    assert (
+        "broken.py: ModuleNotFoundError: No module named 'no_such_module'"
+        in broken["ffn", "broken"]
+    )
     assert "SyntaxError" in broken["attention", "syntax"]
     assert "one component of its own name, but this one: named_else" in broken["ffn", "misnamed"]
     whole = {(c["slot"], c["name"]) for c in components if "broken" not in c}

@@ -37,9 +37,7 @@ def test_an_unknown_option_is_answered_with_the_nearest_spelling_and_its_path():
     assert "Did you mean 'n_kv_heads'?" in str(error)
 
 
-@pytest.mark.parametrize(
-    ("alias", "n_kv_heads"), [("mha", 4), ("mqa", 1)]
-)
+@pytest.mark.parametrize(("alias", "n_kv_heads"), [("mha", 4), ("mqa", 1)])
 def test_an_alias_is_its_canonical_component(alias, n_kv_heads):
     written_out = ATTENTION.resolve({"name": "gqa", "n_kv_heads": n_kv_heads}, DIMS)
     assert ATTENTION.resolve(alias, DIMS) == written_out
@@ -51,7 +49,9 @@ def test_an_alias_is_its_canonical_component(alias, n_kv_heads):
 
 
 def test_a_default_that_depends_on_the_dims_is_written_out():
-    assert ATTENTION.resolve("gqa", DIMS) == ATTENTION.resolve({"name": "gqa", "n_kv_heads": 2}, DIMS)
+    assert ATTENTION.resolve("gqa", DIMS) == ATTENTION.resolve(
+        {"name": "gqa", "n_kv_heads": 2}, DIMS
+    )
     assert ATTENTION.non_default(ATTENTION.resolve("gqa", DIMS), DIMS) == {"name": "gqa"}
 
 

@@ -95,7 +95,11 @@ def test_a_cycle_over_layers_is_written_in_the_one_shortest_way(written, names):
 def test_layers_are_filled_in_turn_and_a_cycle_must_fit():
     spec = read(attention=["mqa", "mha"])
     heads = [block.attention.n_kv_heads for block in LanguageModel(spec).blocks]
-    assert heads == [1, 4, 1, 4] == [spec.layer("attention", i).options["n_kv_heads"] for i in range(4)]
+    assert (
+        heads
+        == [1, 4, 1, 4]
+        == [spec.layer("attention", i).options["n_kv_heads"] for i in range(4)]
+    )
     assert "between 1 and n_layers (4) components" in problems(ffn=["swiglu"] * 5)[("ffn",)]
     assert problems(ffn=[]).keys() == {("ffn",)}
 

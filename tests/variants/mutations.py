@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,7 +104,8 @@ MUTATIONS = (
        "1 / (y.square().mean(-1, keepdim=True).sqrt() + self.eps)"),
     of("norm takes the mean away", RMS, "y = x.float()", "y = x.float() - x.float().mean(-1, keepdim=True)"),
     of("weight before the cast", RMS, "self.weight * y.to(x.dtype)", "(self.weight.float() * y).to(x.dtype)"),
-    of("target not shifted", "harness/data/batches.py", "window[:, 1:]", "window[:, :-1]", "tests/data"),
+    of("target not shifted", "harness/data/batches.py", "batch[:, 1:].contiguous()",
+       "batch[:, :-1].contiguous()", "tests/data/test_batches.py"),
     of("target shifted twice", "variants/objective/next_token.py", "targets.flatten())",
        "targets.roll(-1, 1).flatten())", PARITY, CONTRACTS),
     # wiring
@@ -225,7 +227,9 @@ def _failing_as_it_is(chosen: list[Mutation]) -> list[str]:
 
 def _copy(folder: Path) -> Path:
     for name in ("harness", "variants", "tests"):
-        shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
+        )
     shutil.copy(REPOSITORY / "pyproject.toml", folder)
     return folder
 
@@ -235,7 +239,9 @@ def _apply(mutation: Mutation, copy: Path) -> None:
     source = path.read_text()
     for old, new in mutation.patches:
         if source.count(old) != 1:
-            raise ValueError(f"{mutation.name}: {old!r} is {source.count(old)} times in {path.name}")
+            raise ValueError(
+                f"{mutation.name}: {old!r} is {source.count(old)} times in {path.name}"
+            )
         source = source.replace(old, new)
     compile(source, path.name, "exec")
     path.write_text(source)
@@ -245,22 +251,36 @@ def _fails(copy: Path, tests: tuple[str, ...]) -> bool:
     """Run tests of the copy in a child process; 0 is all passed and 1 is a failed test."""
     child = os.fork()
     if child == 0:
-        os.chdir(copy)
-        sys.path[:] = [str(copy), *(p for p in sys.path if "variants" not in p)]
-        with (copy / "output").open("w") as output:
-            os.dup2(output.fileno(), 1)
-            os.dup2(output.fileno(), 2)
-        import pytest
-
-        code = pytest.main([*tests, "-x", "-q", "-p", "no:cacheprovider", "--rootdir", str(copy)])
-        import harness
-
-        os._exit(int(code) if str(copy) in str(harness.__file__) else 99)
+        try:
+            code = _run_here(copy, tests)
+        except BaseException:
+            traceback.print_exc()
+            code = 99
+        finally:  # never unwind into the parent's work
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if code not in (0, 1):
         tail = (copy / "output").read_text()[-3000:]
         raise RuntimeError(f"the tests could not run (exit code {code}):\n{tail}")
     return code == 1
+
+
+def _run_here(copy: Path, tests: tuple[str, ...]) -> int:
+    import pytest
+
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # some are imported already
+    os.chdir(copy)
+    sys.path[:] = [str(copy), *(p for p in sys.path if not p.startswith(str(REPOSITORY)))]
+    with (copy / "output").open("w") as output:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    code = pytest.main([*tests, "-x", "-q", "-p", "no:cacheprovider", "--rootdir", str(copy)])
+    import harness
+
+    assert str(copy) in str(harness.__file__), harness.__file__
+    return int(code)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,80 @@
+"""Every held-out byte is scored once, by the loss that the model has on it."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from harness.data.dataset import HeldOut
+from harness.training.evaluation import Evaluation, Evaluator
+
+CPU = torch.device("cpu")
+
+
+@torch.no_grad()
+def nats_by_hand(model, document, seq_len):
+    """Sum the losses of a document, window by window, one at a time."""
+    total, scored = 0.0, 0
+    tokens = torch.from_numpy(document.tokens).long()
+    for start in range(0, len(tokens) - 1, seq_len):
+        window = tokens[start : start + seq_len + 1]
+        logits = model.eval()(window[None, :-1])[0]
+        total += F.cross_entropy(logits.double(), window[1:], reduction="sum").item()
+        scored += len(window) - 1
+    assert scored == len(tokens) - 1
+    return total
+
+
+@pytest.mark.parametrize("seq_len", [5, 7, 16])
+@pytest.mark.parametrize("rows", [1, 3, 32])
+def test_each_document_gets_the_nats_of_all_its_tokens(lab, seq_len, rows):
+    evaluation = Evaluator(lab.held_out, seq_len, rows, CPU)(lab.model)
+    by_hand = [nats_by_hand(lab.model, document, seq_len) for document in lab.held_out]
+    assert evaluation.nats == pytest.approx(by_hand, rel=1e-5)
+    assert evaluation.n_tokens == sum(len(d.tokens) - 1 for d in lab.held_out)
+    assert evaluation.n_bytes == tuple(d.n_bytes for d in lab.held_out)
+
+
+def test_accuracy_is_the_share_of_tokens_that_were_the_likeliest(lab):
+    document = lab.held_out[0]
+    tokens = torch.from_numpy(document.tokens).long()
+    with torch.no_grad():
+        right = lab.model(tokens[None, :-1]).argmax(-1)[0] == tokens[1:]
+    evaluation = Evaluator([document], 64, 4, CPU)(lab.model)
+    assert evaluation.n_correct == int(right.sum())
+    assert evaluation.val_accuracy == float(right.float().mean())
+
+
+def test_the_metrics_by_hand():
+    evaluation = Evaluation(nats=(6.0, 2.0), n_bytes=(10, 6), n_tokens=4, n_correct=1)
+    assert evaluation.val_loss == 2.0
+    assert evaluation.val_bpb == pytest.approx(8 / 16 / math.log(2))
+    assert evaluation.val_perplexity == pytest.approx(math.exp(2.0))
+    assert evaluation.val_accuracy == 0.25
+    assert list(evaluation.metrics()) == ["val_loss", "val_bpb", "val_accuracy", "val_perplexity"]
+
+
+def test_a_huge_loss_has_a_finite_perplexity():
+    assert math.isfinite(Evaluation((1e6,), (1,), 1, 0).val_perplexity)
+
+
+def test_a_uniform_model_pays_log_of_the_vocabulary(lab):
+    with torch.no_grad():
+        lab.model.head.weight.zero_()
+    evaluation = lab.evaluator(lab.model)
+    assert evaluation.val_loss == pytest.approx(math.log(lab.vocab_size))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_mode_of_the_model_is_restored(lab, training):
+    lab.model.train(training)
+    lab.evaluator(lab.model)
+    assert lab.model.training is training
+
+
+def test_padding_changes_nothing(lab):
+    short, long = lab.held_out[2], lab.held_out[0]
+    alone = Evaluator([short], 16, 4, CPU)(lab.model)
+    beside = Evaluator([short, long, HeldOut("x", long.tokens[:3], 2)], 16, 4, CPU)(lab.model)
+    assert beside.nats[0] == pytest.approx(alone.nats[0], rel=1e-6)

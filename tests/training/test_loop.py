@@ -1,0 +1,190 @@
+"""The loop spends exactly its budget, reports it truly, and stops before it spoils anything."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from harness.errors import Diverged
+
+
+def last(points):
+    return list(points)[-1]
+
+
+@pytest.mark.parametrize(
+    ("budget", "steps"),
+    [
+        ({"steps": 7}, 7),
+        ({"tokens": 32 * 7}, 7),
+        ({"tokens": 32 * 6 + 1}, 7),  # the step that reaches the budget is the last
+        ({"flops": 320 * 7}, 7),
+        ({"flops": 320 * 6 + 1}, 7),
+        ({"seconds": 1e-9}, 1),
+    ],
+)
+def test_training_stops_when_the_budget_is_spent(lab, budget, steps):
+    point = last(lab.train(lab.config(budget)))
+    assert point.step == steps
+    assert point.fraction == 1.0
+    assert (point.tokens, point.flops) == (32 * steps, 320 * steps)
+    assert lab.text.asked == list(range(steps))
+
+
+def test_a_budget_in_seconds_is_spent_in_seconds(lab):
+    points = list(lab.train(lab.config({"seconds": 0.2}, evaluations=2)))
+    assert points[-1].seconds >= 0.2 > points[-2].seconds
+    for point in points[:-1]:
+        assert point.fraction == pytest.approx(point.seconds / 0.2)
+
+
+def test_fractions_rise_to_one_and_evaluations_are_as_many_as_asked_for(lab):
+    points = list(lab.train(lab.config({"steps": 23}, evaluations=4)))
+    fractions = [point.fraction for point in points]
+    assert fractions == sorted(set(fractions))
+    assert fractions[-1] == 1.0
+    evaluated = [point for point in points if point.evaluation]
+    assert len(evaluated) == 4
+    assert [point.step for point in evaluated] == [6, 12, 18, 23]
+    assert evaluated[-1] is points[-1]
+    assert all(point.fraction == point.step / 23 for point in points)
+
+
+def test_a_long_training_is_reported_a_hundred_times(lab):
+    points = list(lab.train(lab.config({"steps": 300}, evaluations=1)))
+    assert len(points) == 100
+    assert [point.step for point in points] == list(range(3, 301, 3))
+    assert [bool(point.evaluation) for point in points] == [False] * 99 + [True]
+
+
+def test_the_reported_loss_is_the_mean_since_the_last_report(lab):
+    each = list(lab.train(lab.config({"steps": 100}), model=lab.new_model()))
+    # of twice as many steps every second one is reported; their losses at a constant rate agree
+    flat = {"schedule": {"warmup": 0, "final": 1}}
+    each = list(lab.train(lab.config({"steps": 100}, **flat), model=lab.new_model()))
+    pairs = list(lab.train(lab.config({"steps": 200}, **flat), model=lab.new_model()))
+    means = [(a.train_loss + b.train_loss) / 2 for a, b in zip(each[::2], each[1::2], strict=True)]
+    assert [p.train_loss for p in pairs[:50]] == pytest.approx(means, rel=1e-6)
+
+
+def test_the_rate_follows_the_schedule(lab):
+    config = lab.config(
+        {"steps": 10}, optimizer={"lr": 0.01}, schedule={"warmup": 0.5, "final": 0.1}
+    )
+    rates = [point.lr for point in lab.train(config)]
+    assert rates[:6] == pytest.approx([1e-4, 2e-3, 4e-3, 6e-3, 8e-3, 1e-2])
+    decay = [1e-3 + 9e-3 * (1 + math.cos(math.pi * k / 5)) / 2 for k in range(1, 5)]
+    assert rates[6:] == pytest.approx(decay)
+
+
+def test_the_recorded_norm_is_that_before_clipping(lab):
+    model = lab.new_model()
+    inputs, targets = lab.text[0]
+    model.loss(inputs, targets).backward()
+    norm = torch.stack([p.grad.norm() for p in model.parameters()]).norm().item()
+    for clip in (norm / 100, norm * 100):
+        point = next(iter(lab.train(lab.config({"steps": 1}, grad_clip=clip), lab.new_model())))
+        assert point.grad_norm == pytest.approx(norm, rel=1e-5)
+
+
+def test_clipped_gradients_are_what_the_optimizer_sees(lab):
+    # with a large eps AdamW moves by about lr * gradient / eps
+    options = {"optimizer": {"lr": 1.0, "eps": 1e6, "weight_decay": 0.0}, "schedule": {"warmup": 0}}
+    moved = {}
+    for clip in (1e-3, 1e3):
+        model = lab.new_model().double()
+        before = nn.utils.parameters_to_vector(model.parameters()).clone()
+        point = last(lab.train(lab.config({"steps": 1}, grad_clip=clip, **options), model))
+        after = nn.utils.parameters_to_vector(model.parameters())
+        moved[clip] = (after - before).norm().item()
+    assert moved[1e-3] == pytest.approx(1e-3 / 1e6, rel=1e-3)
+    assert moved[1e3] == pytest.approx(point.grad_norm / 1e6, rel=1e-3)
+
+
+def test_a_learnable_text_is_learned(lab):
+    points = list(lab.train(lab.config({"steps": 150}, optimizer={"lr": 0.02})))
+    assert points[0].train_loss > 3.0
+    assert points[-1].train_loss < 1.5
+    assert points[-1].evaluation.val_loss < 2.0
+
+
+def test_closing_the_generator_stops_the_training(lab):
+    points = lab.train(lab.config({"steps": 50}))
+    next(points)
+    points.close()
+    assert lab.text.asked == [0]
+    with pytest.raises(StopIteration):
+        next(points)
+
+
+class Spoiled:
+    """The text, and a model that is spoiled before the step of a number."""
+
+    def __init__(self, lab, step, how):
+        self.lab, self.step, self.how = lab, step, how
+
+    def __getitem__(self, step):
+        if step == self.step:
+            self.how(self.lab.model)
+        return self.lab.text[step]
+
+
+def spoil(model):
+    with torch.no_grad():
+        model.norm.weight[0] = float("nan")
+
+
+@pytest.mark.parametrize("step", [0, 3])
+def test_a_loss_of_nan_stops_before_the_update(lab, step):
+    frozen = {}
+
+    def freeze(model):
+        spoil(model)
+        frozen.update({n: p.detach().clone() for n, p in model.named_parameters()})
+
+    with pytest.raises(Diverged, match=rf"loss is nan at step {step + 1}; the update was not made"):
+        list(lab.train(lab.config({"steps": 9}), batches=Spoiled(lab, step, freeze)))
+    for name, parameter in lab.model.named_parameters():
+        torch.testing.assert_close(parameter.detach(), frozen[name], equal_nan=True)
+
+
+def test_an_infinite_gradient_stops_before_the_update(lab):
+    lab.model.head.weight.register_hook(lambda gradient: gradient * float("inf"))
+    before = lab.model.norm.weight.detach().clone()
+    with pytest.raises(Diverged, match="gradient norm is (inf|nan) at step 1"):
+        list(lab.train(lab.config()))
+    assert torch.equal(lab.model.norm.weight, before)
+
+
+def test_a_model_that_the_last_update_broke_has_not_been_trained(lab):
+    """Its training losses were finite, but there is no result to report."""
+    config = lab.config({"steps": 1}, evaluations=1)
+
+    def evaluate(model):
+        spoil(model)
+        return lab.evaluator(model)
+
+    from harness.training.loop import train
+
+    points = train(lab.model, lab.text, evaluate, config, flops_per_token=1.0, seed=0)
+    with pytest.raises(Diverged, match="held-out loss is nan after step 1"):
+        list(points)
+
+
+def test_a_curve_does_not_depend_on_torchs_global_generator(lab):
+    curves = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        points = lab.train(lab.config({"steps": 5}), model=lab.new_model())
+        curves.append([point.train_loss for point in points])
+    assert curves[0] == curves[1]
+
+
+def test_a_measurement_is_written_flat(lab):
+    *_, point = lab.train(lab.config({"steps": 2}, evaluations=1))
+    written = point.to_dict()
+    assert written["val_bpb"] == point.evaluation.val_bpb
+    assert written["step"] == 2
+    assert "evaluation" not in written
+    assert all(isinstance(value, int | float) for value in written.values())
