@@ -1,4 +1,4 @@
-"""Print a command of the README: the code block that follows the comment `<!-- command: NAME -->`."""
+"""Print a command of the README: the code block after the comment `<!-- command: NAME -->`."""
 
 import re
 import sys

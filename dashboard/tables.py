@@ -1,15 +1,15 @@
 """Tables: pure functions from what is stored to data frames that are shown as they are."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from dashboard.data import Experiment
-from harness.analysis.arms import ArmSummary
+from harness.analysis.arms import mean_words
 from harness.analysis.intervals import LEVEL_OF_MEANS
-from harness.analysis.units import count, decimals_for, percent, size
+from harness.analysis.units import count, percent, size
 
 _KEYS = ["arm", "seed", "replica", "environment"]
 
@@ -35,17 +35,6 @@ def arm_table(experiment: Experiment) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def mean_words(arm: ArmSummary) -> str:
-    """Write a mean and its interval, with the decimals that the interval deserves."""
-    if arm.mean is None:
-        return "-"
-    if arm.low is None or arm.high is None:
-        return f"{arm.mean:.4f}"
-    half_width = (arm.high - arm.low) / 2
-    decimals = decimals_for(-half_width, half_width)
-    return f"{arm.mean:.{decimals}f} ± {half_width:.{decimals}f}"
-
-
 def run_table(experiments: Sequence[Experiment], all_columns: bool) -> pd.DataFrame:
     """Return a row for each planned run; what varies comes first, what does not is left out.
 
@@ -69,8 +58,14 @@ def _runs(experiment: Experiment) -> pd.DataFrame:
     return table
 
 
-def _changes(changes: dict[str, Any] | None) -> str:
-    return ", ".join(
-        f"{key}={value if isinstance(value, str) else json.dumps(value)}"
-        for key, value in (changes or {}).items()
-    )
+def _changes(changes: Mapping[str, Any] | None) -> str:
+    return ", ".join(f"{key}={value}" for key, value in _flat(changes or {}))
+
+
+def _flat(changes: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """List nested changes by dotted keys; those of the variant need no prefix."""
+    for key, value in changes.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, "" if key == "variant" else f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value)

@@ -34,6 +34,8 @@ bench = typer.Typer(
 app.add_typer(new, name="new")
 app.add_typer(bench, name="bench")
 
+INTERRUPTED = 130  # the exit code that shells give to Ctrl-C
+
 File = Annotated[Path, typer.Argument(help="An experiment's YAML file.", show_default=False)]
 Name = Annotated[str, typer.Argument(help="An experiment's name, as in its file.")]
 Overrides = Annotated[
@@ -265,11 +267,12 @@ def bench_train(
 def main() -> None:
     """Run the command line; a user's mistake is one message on stderr and exit code 2."""
     try:
-        app(standalone_mode=False)
+        if app(standalone_mode=False) == INTERRUPTED:  # typer turns Ctrl-C into this value
+            raise KeyboardInterrupt
     except AblateError as error:
         _fail(str(error), 2)
-    except (KeyboardInterrupt, typer.Abort):  # typer turns the one into the other
-        _fail("interrupted: what was finished is kept, the same command goes on", 130)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("interrupted: what was finished is kept, the same command goes on", INTERRUPTED)
     except BrokenPipeError:
         sys.exit(1)
     except typer.Exit as stop:

@@ -21,7 +21,13 @@ from ruamel.yaml import YAML
 
 ABLATE = [sys.executable, "-m", "harness.cli"]
 ROOT = Path(__file__).resolve().parents[1]
-PRELOAD = ["harness.cli", "harness.experiments.local", "harness.experiments.run", "torch._dynamo", "lab"]
+PRELOAD = [
+    "harness.cli",
+    "harness.experiments.local",
+    "harness.experiments.run",
+    "torch._dynamo",
+    "lab",
+]
 WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "and", "sleeps"]
 
 

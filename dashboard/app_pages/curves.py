@@ -12,7 +12,7 @@ from dashboard.traces import MOST_POINTS, SPREADS, CurveView, traces
 from dashboard.widgets import chosen_experiments
 
 _XS = {"tokens": "tokens", "FLOPs": "flops", "seconds": "seconds", "steps": "step"}
-_NOT_MEASURED = {"seed", "step", "tokens", "flops", "seconds"}
+_NOT_MEASURED = {"seed", "step", "tokens", "flops", "seconds", "fraction"}
 
 
 def _measured(experiments: list[Experiment]) -> list[str]:

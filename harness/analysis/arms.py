@@ -6,6 +6,7 @@ import pandas as pd
 
 from harness.analysis.intervals import LEVEL_OF_MEANS, estimate
 from harness.analysis.pairing import usable
+from harness.analysis.units import decimals_for
 from harness.store.status import Status
 from harness.store.tables import Plan
 
@@ -62,3 +63,14 @@ def summarise(plan: Plan, runs: pd.DataFrame, arm: str) -> ArmSummary:
 def _median(values: pd.Series) -> float | None:
     known = values.dropna()
     return float(known.median()) if len(known) else None
+
+
+def mean_words(arm: ArmSummary) -> str:
+    """Write a mean and its interval, with the decimals that the interval deserves."""
+    if arm.mean is None:
+        return "-"
+    if arm.low is None or arm.high is None:
+        return f"{arm.mean:.4f}"
+    half_width = (arm.high - arm.low) / 2
+    decimals = decimals_for(-half_width, half_width)
+    return f"{arm.mean:.{decimals}f} ± {half_width:.{decimals}f}"

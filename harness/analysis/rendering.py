@@ -6,11 +6,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.analysis.arms import ArmSummary
+from harness.analysis.arms import ArmSummary, mean_words
 from harness.analysis.compare import Comparison
 from harness.analysis.intervals import LEVEL_OF_MEANS
 from harness.analysis.sentences import difference_words, interval_name, interval_words, sentence
-from harness.analysis.units import count, decimals_for, percent, size
+from harness.analysis.units import count, percent, size
 from harness.analysis.verdict import Verdict
 from harness.store.tables import Plan
 
@@ -44,7 +44,7 @@ def arm_table(comparison: Comparison, plan: Plan) -> Table:
     for arm in comparison.arms:
         table.add_row(
             Text(arm.arm),
-            _mean_words(arm),
+            mean_words(arm),
             f"{arm.n}" if arm.n == arm.n_planned else f"{arm.n}/{arm.n_planned}",
             count(arm.params),
             count(arm.train_flops_per_token),
@@ -85,16 +85,6 @@ def _table(title: str) -> Table:
         pad_edge=False,
         show_edge=False,
     )
-
-
-def _mean_words(arm: ArmSummary) -> str:
-    if arm.mean is None:
-        return "-"
-    if arm.low is None or arm.high is None:
-        return f"{arm.mean:.4f}"
-    half_width = (arm.high - arm.low) / 2
-    decimals = decimals_for(-half_width, half_width)
-    return f"{arm.mean:.{decimals}f} ± {half_width:.{decimals}f}"
 
 
 def _losses(arm: ArmSummary) -> str:

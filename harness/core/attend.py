@@ -33,9 +33,11 @@ def attend(
     """
     mask: Tensor | None = None
     if bias is not None or needs_mask(context, key_positions, window, q.shape[1]):
-        # layers whose caches agree are handed the same positions, and share the mask
-        key = ("allowed", window, None if key_positions is None else id(key_positions))
-        mask = context.once(key, lambda: allowed_keys(context, key_positions, window))
+        # Layers whose caches agree are handed the same positions, and share the mask; the positions
+        # are kept beside it so that no other tensor can come to have their id.
+        key = ("allowed", window, id(key_positions))
+        make = lambda: (allowed_keys(context, key_positions, window), key_positions)  # noqa: E731
+        mask, _ = context.once(key, make)
     if bias is not None and mask is not None:
         mask = bias.to(q.dtype).masked_fill(~mask, float("-inf"))
     out = F.scaled_dot_product_attention(

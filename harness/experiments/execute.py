@@ -11,6 +11,7 @@ from harness.core.model import LanguageModel
 from harness.data.batches import batches
 from harness.data.dataset import load_dataset
 from harness.errors import AblateError, Diverged
+from harness.experiments.blame import describe
 from harness.experiments.fingerprint import measure_fingerprint
 from harness.experiments.run_config import RunConfig
 from harness.store.atomic import write_text
@@ -120,5 +121,4 @@ def _cause(error: Exception) -> str:
         return str(error)
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         return f"out of memory: {error}"
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} ({where.filename}:{where.lineno})"
+    return describe(error)

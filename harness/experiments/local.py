@@ -8,6 +8,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -129,20 +130,23 @@ def _work(written: dict[str, Any], path: Path, device: str, threads: int) -> Non
     """Be a worker: Ctrl-C is for the parent, which then ends us; without a parent, stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.setpriority(os.PRIO_PROCESS, 0, 5)  # a laptop stays usable
-    _die_with(os.getppid())
+    _die_with_parent()
     execute(RunConfig.read(written), Attempt(path), torch.device(device), threads)
 
 
-def _die_with(parent: int) -> None:
-    """End this process within a second of its parent's end, however that came."""
+def _die_with_parent() -> None:
+    """End this process as soon as the one that asked for it is gone, however that came.
 
-    def look(*_: object) -> None:
-        if os.getppid() != parent:
-            os._exit(1)
+    The fork server is no sign of that: it lives as long as any of its workers does.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent
 
-    signal.signal(signal.SIGALRM, look)
-    signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
+    def watch() -> None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _outcome(run: PlannedRun, attempt: Attempt) -> Progress:

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 
 from harness.core.cost import measure_cost, training_bytes
-from harness.core.match import AXES, Matched, MatchNotReached, match_d_ff
-from harness.errors import ConfigError, Problem
+from harness.core.match import AXES, Matched, match_d_ff
+from harness.errors import AblateError, ConfigError, Problem
+from harness.experiments.blame import describe
 from harness.experiments.config import Arm, Resolved
 from harness.experiments.fairness import differs, held_equal
 from harness.experiments.reuse import Reuse
@@ -116,10 +117,12 @@ def _plan_arm(
             axis, tolerance = resolved.match.axis, resolved.match.tolerance
             goal = AXES[axis][1](target.matched.cost)
             matched = match_d_ff(arm.variant, goal, axis, tolerance, seq_len)
-    except MatchNotReached as error:
-        raise ConfigError.at(("variant",), str(error)) from None
     except ConfigError as error:
         raise error.within("variant") from None
+    except AblateError as error:
+        raise ConfigError.at(("variant",), str(error)) from None
+    except Exception as error:  # a component that cannot run is its author's to mend
+        raise ConfigError.at(("variant",), f"cannot be run: {describe(error)}") from error
     return PlannedArm(arm, matched, memory)
 
 

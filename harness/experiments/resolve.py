@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from harness.core.match import AXES
 from harness.core.registry import use_folder
-from harness.core.spec import VariantSpec
+from harness.core.spec import BASELINE, VariantSpec
 from harness.data.config import DataConfig
 from harness.errors import ConfigError, Problem, unknown
 from harness.experiments.config import (
@@ -52,8 +52,10 @@ def resolve(data: Mapping[str, object], folder: Path) -> Resolved:
     problems: list[Problem] = []
     arms: dict[str, Arm] = {}
     patches = _patches(experiment)
+    _check_parts(experiment.base, "base")
     for name, (patch, levels) in patches.items():
         try:
+            _check_parts(patch)
             arms[name] = _resolve_arm(experiment, name, patch, levels)
         except ConfigError as error:
             problems += error.within("arms", name).problems
@@ -121,16 +123,19 @@ def combinations(factors: Mapping[str, Mapping[str, object]]) -> dict[str, dict[
     return arms
 
 
-def _resolve_arm(experiment: Experiment, name: str, patch: Patch, levels: dict[str, str]) -> Arm:
-    problems: list[Problem] = []
-    for place in (experiment.base, patch):
-        for key in place.keys() - set(PARTS):
-            problems.append(Problem((key,), unknown("key", key, PARTS)))
-        for key in place.keys() & set(PARTS):
-            if place[key] is not None and not isinstance(place[key], Mapping):
-                problems.append(Problem((key,), f"must be a mapping, but got {place[key]!r}"))
+def _check_parts(patch: Patch, *prefix: str) -> None:
+    problems = []
+    for key, value in patch.items():
+        if key not in PARTS:
+            problems.append(Problem((*prefix, key), unknown("key", key, PARTS)))
+        elif value is not None and not isinstance(value, Mapping):
+            problems.append(Problem((*prefix, key), f"must be a mapping, but got {value!r}"))
     if problems:
         raise ConfigError(*problems)
+
+
+def _resolve_arm(experiment: Experiment, name: str, patch: Patch, levels: dict[str, str]) -> Arm:
+    problems: list[Problem] = []
 
     def section(key: str) -> Patch:
         base, change = experiment.base.get(key) or {}, patch.get(key) or {}
@@ -166,7 +171,8 @@ def _resolve_arm(experiment: Experiment, name: str, patch: Patch, levels: dict[s
 def with_preset(base: Patch, change: Patch) -> Patch:
     """Return the mapping that describes a variant in full, presets expanded.
 
-    An arm that names a preset starts from that preset, not from the base's variant.
+    An arm that names a preset starts from that preset, not from the base's variant. Options without
+    a name are those of the slot's baseline, if nothing else is there.
 
     Raises:
         ConfigError: no such preset.
@@ -179,6 +185,10 @@ def with_preset(base: Patch, change: Patch) -> Patch:
                 raise ConfigError.at(("preset",), message)
             written = preset(layer["preset"])
         written = merge(written, {k: v for k, v in layer.items() if k != "preset"})
+    for slot, name in BASELINE.items():
+        given = written.get(slot)
+        if isinstance(given, Mapping) and "name" not in given and slot != "precision":
+            written[slot] = {"name": name, **given}
     return written
 
 

@@ -303,7 +303,8 @@ def cached_rows_may_differ_in_length(subject: Subject) -> None:
     prompts, caches = [3, 7, 5], model.new_caches(3, LENGTH)
     valid = torch.arange(7)[None] < torch.tensor(prompts)[:, None]
     padded = torch.where(valid, batch[:, :7], 0)
-    seen = [list(out[keep]) for out, keep in zip(logits(model, padded, valid=valid, caches=caches), valid)]  # fmt: skip
+    prefilled = logits(model, padded, valid=valid, caches=caches)
+    seen = [list(out[keep]) for out, keep in zip(prefilled, valid, strict=True)]
     for _ in range(4):
         step = torch.stack([batch[row, len(s)] for row, s in enumerate(seen)])[:, None]
         for s, out in zip(seen, logits(model, step, caches=caches)[:, 0], strict=True):
@@ -347,12 +348,14 @@ def reset_rows_start_afresh(subject: Subject) -> None:
 
 def inserted_rows_go_on(subject: Subject) -> None:
     """A row prefilled on its own joins a batch whose other row is further along."""
-    model, batch, other = subject.model(), tokens(), tokens(1, seed=5)
-    caches, alone = model.new_caches(2, LENGTH), model.new_caches(1, LENGTH)
+    model, batch, others = subject.model(), tokens(), tokens(seed=5)
+    caches, prefilled = model.new_caches(2, LENGTH), model.new_caches(2, LENGTH)
     logits(model, batch[:, :3], caches=caches)
-    logits(model, other[:, :8], caches=alone)
-    for cache, single in zip(caches, alone, strict=True):
-        cache.insert(1, single)
+    logits(model, others[:, :8], caches=prefilled)
+    for cache, source in zip(caches, prefilled, strict=True):
+        cache.insert(1, source, 0)
+        cache.insert(1, source, 1)
+    other = others[1:]
     assert caches[0].lengths.tolist() == [3, 8]
     out = logits(model, torch.stack([batch[0, 3:8], other[0, 8:]]), caches=caches)
     assert distance(out[:1], logits(model, batch)[:1, 3:8]) <= 1e-5
@@ -365,7 +368,8 @@ def cropped_caches_forget(subject: Subject) -> None:
     caches = model.new_caches(2, LENGTH)
     logits(model, batch[:, :10], caches=caches)
     for cache in caches:
-        cache.crop(torch.tensor([10, 10]))
+        cache.crop(torch.tensor([10, 12]))
+        assert cache.lengths.tolist() == [10, 10], "cropping lengthens"
     try:
         for cache in caches:
             cache.crop(torch.tensor([7, 4]))
@@ -380,7 +384,10 @@ def cropped_caches_forget(subject: Subject) -> None:
 
 
 def full_caches_say_so(subject: Subject) -> None:
-    """More tokens than room: an error for the user that leaves the cache as it was."""
+    """More tokens than room: an error for the user that leaves the cache as it was.
+
+    Padding needs no room.
+    """
     model, batch = subject.model(), tokens()
     caches = model.new_caches(2, 8)
     logits(model, batch[:, :6], caches=caches)
@@ -391,6 +398,10 @@ def full_caches_say_so(subject: Subject) -> None:
         out = logits(model, batch[:, 6:8], caches=caches)
     n = out.shape[1]
     assert distance(out, logits(model, batch)[:, 6 : 6 + n]) <= 1e-5
+    padded, valid = model.new_caches(2, 8), torch.tensor([[True, True, False]] * 2)
+    logits(model, batch[:, :6], caches=padded)
+    out = logits(model, batch[:, 6:9], caches=padded, valid=valid)
+    assert distance(out[:, :2], logits(model, batch)[:, 6:8]) <= 1e-5
 
 
 # Slots with a contract of their own

@@ -33,14 +33,16 @@ class PlantedCache(TokenCache):
 class Planted(GroupedQueryAttention):
     """A fault.
 
-    Options:
-        n_kv_heads: As in gqa.
-        qk_norm: As in gqa.
-        bias: As in gqa.
-
     Source:
         Planted.
     """
+    def __init__(self, dims, layer_idx, make_position, make_norm):
+        super().__init__(dims, layer_idx, make_position, make_norm)
+
+    @classmethod
+    def complete(cls, options, dims):
+        return dict(options)
+
     def new_cache(self, batch, max_len, device, dtype):
         cache = super().new_cache(batch, max_len, device, dtype)
         return PlantedCache(cache.buffers, max_len)
@@ -154,7 +156,7 @@ PLANTED: dict[str, tuple[str, str]] = {
         "learns_every_parameter",
     ),
     "ffn/keeps_a_secret": (
-        _ffn("return super().forward(x, context) * self.secret", "self.secret = 1 + torch.rand(())"),
+        _ffn("return super().forward(x, context) * self.secret", "self.secret = torch.rand(())"),
         "survives_saving",
     ),
     "ffn/draws_its_bias": (
@@ -168,8 +170,8 @@ PLANTED: dict[str, tuple[str, str]] = {
     "ffn/cites_nobody": (_ffn("").replace("Source:\n        Planted.", ""), "says_what_it_is"),
     "ffn/overflows_in_bf16": (
         _ffn(
-            "y = self.up_proj(x); "
-            "return super().forward(x, context) + (float('nan') if y.dtype == torch.bfloat16 else 0)"
+            "half = self.up_proj(x).dtype == torch.bfloat16; "
+            "return super().forward(x, context) + (float('nan') if half else 0)"
         ),
         "trains_in_bf16",
     ),

@@ -57,6 +57,8 @@ def test_padding_is_not_read_and_gives_no_nan(qkv, window):
     positions = (valid.cumsum(1) - 1).clamp(min=0)
     out = attend(*qkv, Context(positions, valid), window=window)
     assert out.isfinite().all()
+    alone = qkv[2][0, :4].repeat_interleave(H // K, dim=1)  # with nothing before it
+    torch.testing.assert_close(out[0, :4], alone)
     theirs = by_definition(
         *qkv, lambda b, t, s: s <= t and (s == t or bool(valid[b, s])) and s > t - (window or T)
     )
@@ -67,3 +69,21 @@ def test_values_may_be_wider_than_keys(qkv):
     q, k, _ = qkv
     v = torch.randn(B, T, K, 7)
     assert attend(q, k, v, context()).shape == (B, T, H, 7)
+
+
+def test_layers_with_other_key_positions_do_not_share_a_mask(qkv):
+    """Each tensor is gone before the next is made, and may then lie at the same address."""
+    shared = context()
+    for shift in range(T - 1):
+        found, fresh = (
+            attend(*qkv, where, key_positions=torch.arange(T).sub(shift)[None])
+            for where in (shared, context())
+        )
+        assert torch.equal(found, fresh)
+
+
+def test_layers_with_other_windows_do_not_share_a_mask(qkv):
+    shared = context()
+    for window in (2, 5, 3):
+        fresh = attend(*qkv, context(), window=window)
+        assert torch.equal(attend(*qkv, shared, window=window), fresh)

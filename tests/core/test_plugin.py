@@ -58,14 +58,14 @@ def refusal(ffn):
         read(ffn)
     except ConfigError as error:
         return str(error)
-gelu, leaky = measure_cost(read("gelu"), 32), measure_cost(read({"name": "leaky", "slope": 0.3}), 32)
+gelu, leaky = (measure_cost(read(f), 32) for f in ("gelu", {"name": "leaky", "slope": 0.3}))
+swiglu = measure_cost(read("swiglu"), 32).params
 print(json.dumps({
     "slope": read({"name": "leaky", "slope": 0.3}).ffn[0].options["slope"],
     "alias": read("hard").ffn[0].to_dict(),
     "identity": read({"name": "leaky", "slope": 0.1}).identity()["ffn"],
     "same cost": gelu == leaky,
-    "matched": match_d_ff(read("leaky"), measure_cost(read("swiglu"), 32).params, "params", 0.01, 32)
-        .spec.dims.d_ff,
+    "matched": match_d_ff(read("leaky"), swiglu, "params", 0.01, 32).spec.dims.d_ff,
     "misspelled option": refusal({"name": "leaky", "slop": 0.3}),
     "wrong type": refusal({"name": "leaky", "slope": "0.3"}),
     "misspelled name": refusal("leeky"),

@@ -25,7 +25,9 @@ def plan_of(name, offsets, seeds, position="rope"):
     arms = {
         arm: {
             "variant": {"attention": {"name": "gqa"}, "position": [{"name": position}]},
-            "changes": {} if arm == next(iter(offsets)) else {"attention": arm},
+            "changes": {}
+            if arm == next(iter(offsets))
+            else {"variant": {"attention": {"name": arm}}},
             "cost": COST | {"cache_bytes": COST["cache_bytes"] // (1 + i)},
         }
         for i, arm in enumerate(offsets)

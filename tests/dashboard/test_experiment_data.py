@@ -5,7 +5,8 @@ import pytest
 from synthetic_store import write_experiment
 
 from dashboard.data import load, load_all, losses
-from dashboard.tables import arm_table, mean_words, run_table
+from dashboard.tables import arm_table, run_table
+from harness.analysis.arms import mean_words
 from harness.analysis.compare import compare
 from harness.analysis.rendering import arm_table as terminal_table
 from harness.errors import AblateError
@@ -91,6 +92,7 @@ def test_lost_runs_are_named_with_their_cause(store):
 def test_varying_columns_come_first_and_constant_ones_are_left_out(store):
     one = run_table([load(store, "heads")], all_columns=False)
     assert list(one.columns[:3]) == ["arm", "changes", "seed"]
+    assert list(one["changes"][:3]) == ["", "attention.name=gqa_2", "attention.name=mqa"]
     assert "environment" not in one and "experiment" not in one and "replica" not in one
     both = run_table([load(store, name) for name in ("heads", "positions")], all_columns=False)
     assert both.columns[0] == "experiment"

@@ -59,7 +59,6 @@ def test_a_long_training_is_reported_a_hundred_times(lab):
 
 
 def test_the_reported_loss_is_the_mean_since_the_last_report(lab):
-    each = list(lab.train(lab.config({"steps": 100}), model=lab.new_model()))
     # of twice as many steps every second one is reported; their losses at a constant rate agree
     flat = {"schedule": {"warmup": 0, "final": 1}}
     each = list(lab.train(lab.config({"steps": 100}, **flat), model=lab.new_model()))

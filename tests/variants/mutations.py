@@ -6,6 +6,8 @@
 Each fault is one that a reference implementation made, or that a hand could slip into.
 """
 
+# ruff: noqa: E501 - a table of texts reads better unbroken
+
 import os
 import shutil
 import sys
@@ -126,13 +128,13 @@ MUTATIONS = (
     of("padding leaves an empty row", ATTENTION, " | itself", "", ATTEND),
     of("bias not masked", ATTENTION, '.masked_fill(~mask, float("-inf"))', "", ATTEND),
     of("scale ignored", ATTENTION, "scale=scale", "scale=None", ATTEND),
-    of("one mask for all windows", ATTENTION, '("allowed", window, None', '("allowed", None', ATTEND),
+    of("one mask for all windows", ATTENTION, '("allowed", window, id(key_positions))', '("allowed", id(key_positions))', ATTEND),
     of("positions count padding", MODEL, "(valid.cumsum(1) - 1).clamp(min=0)",
-       "torch.arange(tokens.shape[1]).expand(tokens.shape)", PARITY),
+       "torch.arange(tokens.shape[1]).expand(tokens.shape)", CONTRACTS),
     of("padding fills the cache", CACHE, "if context.valid is None:\n                buffer",
        "if True:\n                buffer", CONTRACTS),
-    of("padding counts as length", CACHE, "n_tokens if context.valid is None else context.valid.sum(1)",
-       "n_tokens", CONTRACTS),
+    of("padding counts as length", CACHE, "self.lengths = self.lengths + counts",
+       "self.lengths = self.lengths + n_tokens", CONTRACTS),
     of("crop keeps the lengths", CACHE, "torch.minimum(self.lengths, lengths)", "self.lengths", CONTRACTS),
     of("crop may lengthen", CACHE, "torch.minimum(self.lengths, lengths)", "lengths", CONTRACTS),
     of("reset keeps the lengths", CACHE, "self.lengths[slice(None) if rows is None else list(rows)] = 0",
@@ -142,10 +144,12 @@ MUTATIONS = (
        CONTRACTS),
     of("insert copies row 0", CACHE, "other.buffers[name][other_row]", "other.buffers[name][0]", CONTRACTS),
     of("a full cache says nothing", CACHE, "raise CacheFull(", "print(", CONTRACTS),
-    of("one too few fit", CACHE, "if self._longest + n_tokens > self.max_len:\n            held",
-       "if self._longest + n_tokens >= self.max_len:\n            held", CONTRACTS),
-    of("room is never recounted", CACHE, "self._longest = int(self.lengths.max())  # padding", "pass  # ",
+    of("one too few fit", CACHE, "(self.lengths + counts).max()) > self.max_len",
+       "(self.lengths + counts).max()) >= self.max_len", CONTRACTS),
+    of("padding needs room", CACHE, "(self.lengths + counts).max()", "(self.lengths + n_tokens).max()",
        CONTRACTS),
+    of("masks of other keys are shared", ATTENTION, 'id(key_positions))', '0 if key_positions is None else k.shape[1])',
+       ATTEND),
     # loss
     of("mean over ignored targets too", ENTROPY, "n_targets = (targets != IGNORE).sum().clamp(min=1)",
        "n_targets = torch.tensor(len(targets))", LOSS),
