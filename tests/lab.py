@@ -21,13 +21,8 @@ from ruamel.yaml import YAML
 
 ABLATE = [sys.executable, "-m", "harness.cli"]
 ROOT = Path(__file__).resolve().parents[1]
-PRELOAD = [
-    "harness.cli",
-    "harness.experiments.local",
-    "harness.experiments.run",
-    "torch._dynamo",
-    "lab",
-]
+MODULES = ("harness.cli", "harness.experiments.local", "harness.experiments.run")
+PRELOAD = [*MODULES, "harness.analysis.rendering", "torch._dynamo", "lab"]
 WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "and", "sleeps"]
 
 
@@ -111,7 +106,7 @@ def in_new_process(function, *arguments, env=None, cwd=None):
 
 def _call(function, arguments, answer, env, cwd):
     os.environ.update(env)
-    os.chdir(cwd or os.getcwd())
+    os.chdir(cwd or Path.cwd())
     Path(answer).write_text(json.dumps(function(*arguments)))
 
 

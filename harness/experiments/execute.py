@@ -21,6 +21,7 @@ from harness.store.status import Status
 from harness.training.environment import describe_environment, make_deterministic
 from harness.training.evaluation import Evaluation, Evaluator
 from harness.training.loop import Measurement, train
+from harness.training.randomness import address
 
 EVALUATION_BATCH = 32  # rows; fixed, because the number of rows changes the last bits
 
@@ -61,6 +62,7 @@ def _train(
 ) -> Result:
     seed, config = run.effective_seed, run.train
     dataset = load_dataset(run.data)
+    torch.manual_seed(address(seed, "build"))  # for components that draw although they should not
     model = LanguageModel(run.variant).initialize(seed).to(device)
     cost = measure_cost(run.variant, config.seq_len)
     order = batches(dataset, config.batch_size, config.seq_len, seed, device)

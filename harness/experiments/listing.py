@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich import box
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -18,7 +19,7 @@ from harness.store.experiments import ExperimentStore, ExperimentTables
 class View:
     """The same rows for people and for programs."""
 
-    table: Table
+    table: RenderableType
     data: list[dict[str, Any]]
 
 
@@ -40,8 +41,7 @@ def experiments_view(experiments: ExperimentStore) -> View:
         )
     if not rows:
         hint = "no experiments here yet: ablate run experiments/ablations/quickstart.yaml"
-        rows_table = _table(hint)
-        return View(rows_table, [])
+        return View(Text(hint), [])
     return View(_rows(rows), rows)
 
 
@@ -85,10 +85,10 @@ def components_table(entries: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
-def removable_table(found: Sequence[Removable]) -> Table:
+def removable_table(found: Sequence[Removable]) -> RenderableType:
     """List what may be removed, and the sum."""
-    if not found:
-        return _table("nothing to remove")
+    if not found:  # a table without columns would show nothing, not even its title
+        return Text("nothing to remove")
     total = sum(item.nbytes for item in found)
     table = _table(f"{len(found)} attempts, {size(total)}")
     for column in ("folder", "why", "size"):

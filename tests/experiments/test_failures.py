@@ -31,19 +31,13 @@ FAULTS = {
     "raises": 'raise RuntimeError("the sky fell")',
     "aborts": "os.abort()",
     "killed": "os.kill(os.getpid(), signal.SIGKILL)",
-    "leaves": "os._exit(7)",
     "nan": "return y * float('nan')",
-    "late": "return y * float('nan') if torch.is_grad_enabled() and x.shape[1] == 32 else y",
-    "unpickled": 'raise MemoryError("16 exabytes")',
 }
 CAUSES = {
     "raises": ("failed", "RuntimeError: the sky fell"),
     "aborts": ("failed", "the worker was killed by SIGABRT"),
     "killed": ("failed", "the worker was killed by SIGKILL (perhaps out of memory)"),
-    "leaves": ("failed", "the worker ended with exit code 7 and left no result"),
     "nan": ("diverged", "the loss is nan at step 1; the update was not made"),
-    "late": ("diverged", "the loss is nan at step 1; the update was not made"),
-    "unpickled": ("failed", "out of memory: 16 exabytes"),
 }
 
 
@@ -201,7 +195,6 @@ def test_a_stopped_experiment_leaves_a_consistent_store(small, tmp_path, number,
         assert sorted(row["status"] for row in rows) == ["done", "interrupted", "interrupted"]
     for attempt in attempts(results):
         attempt.read_run(), attempt.read_curve()
-    assert ablate("plan", file, "--json", results=results).json["pending"] == 2
 
 
 def test_the_same_command_completes_what_was_stopped(small, tmp_path):

@@ -1,0 +1,202 @@
+"""What holds for the whole house: what is committed works, and nothing unsafe is used."""
+
+import ast
+import itertools
+import re
+import subprocess
+import sys
+
+import pytest
+import torch
+from lab import ROOT
+from ruamel.yaml import YAML
+
+from harness.core.model import LanguageModel
+from harness.core.slots import SLOTS
+from harness.data.config import DataConfig
+from harness.data.corpora import CORPUS
+from harness.data.tokenizers import TOKENIZER
+from harness.experiments.config import Experiment
+from harness.experiments.loading import load_experiment
+from harness.training.budget import Budget
+from harness.training.config import TrainConfig
+from harness.training.optimizers import OPTIMIZER
+from harness.training.schedules import SCHEDULE
+
+SOURCES = [
+    path
+    for folder in ("harness", "variants", "dashboard")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+]
+EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.yaml"))
+REGISTRIES = {
+    **{f"variants/{slot}": registry for slot, registry in SLOTS.items()},
+    "harness/data/corpora": CORPUS,
+    "harness/data/tokenizers": TOKENIZER,
+    "harness/training/optimizers": OPTIMIZER,
+    "harness/training/schedules": SCHEDULE,
+}
+UNSAFE = {
+    *("eval", "exec", "compile", "__import__"),
+    *("pickle.load", "pickle.loads", "torch.load", "joblib.load", "marshal.loads"),
+    *("yaml.load", "yaml.unsafe_load", "os.system", "np.load", "numpy.load", "pd.read_pickle"),
+}
+
+
+@pytest.mark.parametrize("command", [["--help"], ["plan", "--help"], ["results", "--help"]])
+def test_help_does_not_wait_for_torch(command):
+    program = (
+        "import sys; sys.argv = ['ablate', *sys.argv[1:]]\n"
+        "from harness.cli import main\n"
+        "try: main()\n"
+        "finally: print(sorted({'torch', 'pandas', 'streamlit'} & set(sys.modules)))"
+    )
+    given = [sys.executable, "-c", program, *command]
+    ended = subprocess.run(given, capture_output=True, text=True, cwd=ROOT)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines()[-1] == "[]"
+    assert "Usage" in ended.stdout
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_a_committed_experiment_loads_and_its_arms_build(path):
+    resolved = load_experiment(path).resolved
+    assert resolved.experiment.name == path.stem
+    assert resolved.experiment.question.endswith("?")
+    for arm in resolved.arms.values():
+        with torch.device("meta"):
+            model = LanguageModel(arm.variant)
+            tokens = torch.zeros(2, 8, dtype=torch.long)
+            assert model.loss(tokens, tokens).shape == ()
+
+
+def test_there_are_committed_experiments():
+    assert {path.stem for path in EXPERIMENTS} >= {"quickstart", "attention"}
+
+
+def dotted_name(node):
+    if isinstance(node, ast.Attribute):
+        return f"{dotted_name(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def unsafe_calls(source):
+    tree = ast.parse(source)
+    calls = [dotted_name(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    modules = [a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names]
+    modules += [n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
+    unpickling = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "yaml"}
+    return sorted({c for c in calls if c in UNSAFE} | (set(modules) & unpickling))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import pickle",
+        "from pickle import loads",
+        "import torch\ntorch.load('x')",
+        "eval('1')",
+        "import yaml",
+    ],
+)
+def test_unsafe_calls_are_found(source):
+    assert unsafe_calls(source)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_is_unpickled_or_evaluated(path):
+    assert unsafe_calls(path.read_text()) == []
+
+
+@pytest.mark.parametrize("folder", REGISTRIES)
+def test_every_file_registers_its_own_name(folder):
+    names = [p.stem for p in sorted((ROOT / folder).glob("*.py")) if not p.stem.startswith("_")]
+    registry = REGISTRIES[folder]
+    ours = [name for name in registry if registry[name].__module__.startswith(("variants.", "har"))]
+    assert ours == names
+    assert not registry.broken.keys() & set(names)
+    for name in names:
+        assert registry[name].__module__ == f"{folder.replace('/', '.')}.{name}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_says_its_purpose_in_its_first_line(path):
+    assert (ast.get_docstring(ast.parse(path.read_text())) or "").strip()
+
+
+def commands_in(text):
+    """Return the first words of each `ablate` command in code blocks and tables."""
+    found = []
+    for line in text.replace("`", "\n").splitlines():
+        words = line.strip().removeprefix("$ ").split()
+        if len(words) > 1 and words[0] == "ablate" and words[1].isidentifier():
+            found.append(words[1:])
+    return found
+
+
+def test_every_command_in_the_readme_exists():
+    import typer
+
+    from harness.cli import app
+
+    group = typer.main.get_command(app)
+    commands = commands_in((ROOT / "README.md").read_text())
+    assert len(commands) > 3
+    for words in commands:
+        node = group
+        while words and hasattr(node, "commands"):
+            assert words[0] in node.commands, words
+            node, words = node.commands[words[0]], words[1:]
+        flags = {
+            o for parameter in node.params for o in (*parameter.opts, *parameter.secondary_opts)
+        }
+        for word in words:
+            if word.startswith("--"):
+                assert word.partition("=")[0] in flags | {"--help"}, words
+
+
+def test_every_experiment_in_the_readme_is_read(tmp_path):
+    """Blocks of YAML that state arms or factors are whole experiments, or parts of one."""
+    blocks = (ROOT / "README.md").read_text().split("```yaml\n")[1:]
+    for i, block in enumerate(blocks):
+        content = YAML(typ="safe", pure=True).load(block.split("```")[0])
+        if not {"arms", "factors"} & content.keys():
+            continue
+        file = tmp_path / f"{i}.yaml"
+        file.write_text(block.split("```")[0])
+        load_experiment(file)
+
+
+def table_of(header):
+    """Return the rows of the README's table with this header, as lists of `names` by cell."""
+    lines = (ROOT / "README.md").read_text().splitlines()
+    start = lines.index(header) + 2
+    rows = itertools.takewhile(lambda line: line.startswith("|"), lines[start:])
+    return [[re.findall(r"`(\w+)`", cell) for cell in row.strip("|").split("|")] for row in rows]
+
+
+def test_the_components_in_the_readme_are_those_there_are():
+    told = {slot: set(names) for (slot,), names in table_of("| slot | names |")}
+    assert told.keys() == SLOTS.keys()
+    for slot, registry in SLOTS.items():
+        ours = {n for n in registry if registry[n].__module__.startswith("variants.")}
+        aliases = {alias for alias, name in registry.aliases().items() if name in ours}
+        assert told[slot] == ours | aliases, slot
+
+
+def test_the_keys_in_the_readme_are_those_there_are():
+    told = {key for keys, _ in table_of("| key | what it says |") for key in keys}
+    keys = set(Experiment.model_fields) - {"name", "question", "base", "arms", "factors"}
+    assert told == keys | {"variant", "data", "train"}
+    rows = {keys[0]: set(said) for keys, said in table_of("| key | what it says |")}
+    assert rows["train"] - set(Budget.model_fields) == set(TrainConfig.model_fields)
+    assert rows["data"] >= set(DataConfig.model_fields)
+
+
+def test_every_file_in_the_readme_exists():
+    text = (ROOT / "README.md").read_text()
+    named = set(re.findall(r"\b(?:experiments|variants|harness|tests|docs)/[\w/.-]+\.\w+", text))
+    named -= {name for name in named if "my_idea" in name}
+    assert named
+    for name in named:
+        assert (ROOT / name).exists(), name
