@@ -132,7 +132,7 @@ class Registry(Generic[T]):
             value = value.to_dict()
         given = {"name": value} if isinstance(value, str) else value
         if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
-            expected = f"must be a name for the slot {self.slot} or a mapping with `name`"
+            expected = "must be a name or a mapping with `name`"
             raise ConfigError.at((), f"{expected}, but got {value!r}")
         name, options = given["name"], {k: v for k, v in given.items() if k != "name"}
         if name not in self._components and name in self.aliases():

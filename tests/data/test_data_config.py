@@ -44,7 +44,7 @@ def test_vocab_size_is_known_without_the_corpus():
         ({"tokenizer": {"name": "bpe", "vocab": 9}}, ("tokenizer", "vocab"), "'vocab_size'"),
         ({"tokenizer": "bpee"}, ("tokenizer",), "unknown tokenizer 'bpee'. Did you mean 'bpe'?"),
         ({"corpus": "local"}, ("corpus", "path"), "required"),
-        ({"corpus": None}, ("corpus",), "must be the name of a corpus or a mapping with `name`"),
+        ({"corpus": None}, ("corpus",), "must be a name or a mapping with `name`"),
         ({"corpora": "sotu"}, ("corpora",), "unknown key 'corpora'. Did you mean 'corpus'?"),
         ({"held_out_bytes": -1}, ("held_out_bytes",), "got -1"),
         ({"held_out_documents": 0}, ("held_out_documents",), "got 0"),
