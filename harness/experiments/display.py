@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from harness.experiments.local import Progress as RunProgress
-from harness.experiments.plan import PlannedRun
+from harness.experiments.planned import PlannedRun
 from harness.quantities import format_count, format_duration
 from harness.store.status import Status
 

@@ -8,7 +8,7 @@ import torch
 from harness.core.cost import Cost
 from harness.core.model import LanguageModel
 from harness.data.dataset import load_dataset
-from harness.experiments.plan import ExperimentPlan, PlannedArm
+from harness.experiments.planned import ExperimentPlan, PlannedArm
 from harness.training.budget import Budget
 
 TOO_LARGE = 500_000_000  # bytes; larger models are not built only to be timed

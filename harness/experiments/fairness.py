@@ -1,13 +1,11 @@
 """What a comparison holds equal and what it does not, in words that go into every sentence."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.core.match import AXES
 from harness.experiments.config import Match
-
-if TYPE_CHECKING:
-    from harness.experiments.plan import PlannedArm
+from harness.experiments.planned import PlannedArm
 
 NEGLIGIBLE = 0.01  # relative difference up to which a cost counts as equal
 
@@ -18,7 +16,7 @@ COSTS = {
 }
 
 
-def held_equal(arms: "list[PlannedArm]", match: Match | None) -> list[str]:
+def held_equal(arms: list[PlannedArm], match: Match | None) -> list[str]:
     """Name what all arms share: the matched cost, the budget, the data."""
     equal = []
     if match:
@@ -35,7 +33,7 @@ def held_equal(arms: "list[PlannedArm]", match: Match | None) -> list[str]:
     return equal
 
 
-def differs(arms: "dict[str, PlannedArm]", baseline: str) -> list[str]:
+def differs(arms: dict[str, PlannedArm], baseline: str) -> list[str]:
     """Name the costs in which arms differ from the baseline, with the relative differences."""
     reference: dict[str, Any] = arms[baseline].matched.cost.to_dict()
     phrases = []

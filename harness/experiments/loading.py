@@ -13,7 +13,8 @@ from harness.errors import ConfigError
 from harness.errors import Path as KeyPath
 from harness.experiments.config import Resolved
 from harness.experiments.overrides import override
-from harness.experiments.plan import ExperimentPlan, make_plan
+from harness.experiments.plan import make_plan
+from harness.experiments.planned import ExperimentPlan
 from harness.experiments.resolve import combinations, resolve
 from harness.experiments.yaml_source import Source, SourceError, read_yaml
 from harness.store.runs import RunStore

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from harness.experiments.execute import execute
-from harness.experiments.plan import PlannedRun
+from harness.experiments.planned import PlannedRun
 from harness.experiments.run_config import RunConfig
 from harness.store.attempt import Attempt
 from harness.store.errors import StoreError

@@ -1,6 +1,5 @@
 """From a resolved experiment to a plan: every arm built, matched and priced before any training."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,53 +11,12 @@ from harness.errors import AblateError, ConfigError, Problem
 from harness.experiments.blame import describe
 from harness.experiments.config import Arm, Resolved
 from harness.experiments.fairness import differs, held_equal
+from harness.experiments.planned import ExperimentPlan, PlannedArm, PlannedRun
 from harness.experiments.reuse import Reuse
 from harness.experiments.run_config import RunConfig
 from harness.quantities import format_bytes
-from harness.store.attempt import Attempt
 from harness.store.runs import RunStore
 from harness.training.environment import environment_class, total_memory
-
-
-@dataclass(frozen=True)
-class PlannedRun:
-    """One run of the plan; `done` is the stored attempt that answers for it, if there is one."""
-
-    arm: str
-    config: RunConfig
-    run_id: str
-    environment: str
-    done: Attempt | None
-
-
-@dataclass(frozen=True)
-class PlannedArm:
-    """An arm as it will be trained: matched and priced."""
-
-    arm: Arm
-    matched: Matched
-    memory: int  # bytes of a training step, roughly
-
-    @property
-    def name(self) -> str:
-        """The arm's name."""
-        return self.arm.name
-
-
-@dataclass(frozen=True)
-class ExperimentPlan:
-    """Everything that `run` needs, and `record`, which is what the store keeps of it."""
-
-    resolved: Resolved
-    arms: dict[str, PlannedArm]
-    runs: list[PlannedRun]
-    device: torch.device
-    record: dict[str, Any]
-
-    @property
-    def pending(self) -> list[PlannedRun]:
-        """The runs that no stored attempt answers for."""
-        return [run for run in self.runs if run.done is None]
 
 
 def make_plan(

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.analysis.units import count, size
-from harness.experiments.plan import ExperimentPlan
+from harness.experiments.planned import ExperimentPlan
 from harness.experiments.power import resolution
 from harness.quantities import format_duration
 from harness.store.experiments import ExperimentTables

@@ -3,7 +3,7 @@
 from harness.analysis.compare import compare
 from harness.analysis.families import families
 from harness.analysis.intervals import LEAST_PAIRS, seeds_needed, sidak_level, smallest_detectable
-from harness.experiments.plan import ExperimentPlan
+from harness.experiments.planned import ExperimentPlan
 from harness.store.experiments import ExperimentTables
 
 

@@ -11,7 +11,7 @@ from harness.analysis.compare import Comparison
 from harness.experiments.display import show
 from harness.experiments.loading import Loaded
 from harness.experiments.local import default_workers, run_inline, run_workers
-from harness.experiments.plan import ExperimentPlan
+from harness.experiments.planned import ExperimentPlan
 from harness.experiments.tables import refresh_tables
 from harness.store.experiments import ExperimentStore
 from harness.store.runs import RunStore

@@ -1,14 +1,18 @@
 """What was trained is not trained again, unless the code would compute something else now."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
-from lab import ablate, attempts, statuses, write_corpus, write_yaml
+from lab import ablate, attempts, curve_of, in_new_process, statuses, write_corpus, write_yaml
 
 from harness.experiments import run_config
+from harness.experiments.fingerprint import measure_fingerprint
 from harness.experiments.local import run_inline
 from harness.experiments.overrides import apply_overrides
+from harness.experiments.plan import make_plan
+from harness.experiments.resolve import resolve
 from harness.store.runs import RunStore
 
 FFN = '''
@@ -177,11 +181,39 @@ def test_an_arm_that_states_an_option_survives_a_changed_default(bench):
     assert bench.pending(bench.own(option=1.0)) == 1
 
 
-def test_a_component_with_dropout_is_reused(bench):
+def test_a_changed_default_counts_also_where_the_fingerprint_does_not_see_it(bench):
+    """The fingerprint's text is of 24 tokens; the complete configuration is compared as well."""
+    unseen = {"formula": "F.silu(hidden) * (self.scale if x.shape[1] > 30 else 1.0)"}
+    bench.component(**SCALE | {"options": SCALE["options"].format(1.0)}, **unseen)
+    bench.run(bench.own())
+    assert bench.pending(bench.own()) == 0
+    bench.component(**SCALE | {"options": SCALE["options"].format(2.0)}, **unseen)
+    assert bench.pending(bench.own()) == 1
+
+
+def with_dropout(folder, data):
+    """Return the fingerprint and the losses of a run, twice, under two global generators."""
+    run = make_plan(
+        resolve(data, Path(folder)), RunStore(Path(folder) / "r"), torch.device("cpu"), ""
+    ).runs[0]
+    found = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        fingerprint = measure_fingerprint(run.config)
+        assert torch.initial_seed() == seed  # the caller's generator is left alone
+        found.append([fingerprint, curve_of(run, Path(folder) / str(seed))])
+    return found
+
+
+def test_dropout_is_a_function_of_the_seed_and_the_step(bench):
     bench.component(formula="F.dropout(hidden, 0.5, self.training)")
-    file = bench.own()
-    bench.run(file)
-    assert bench.pending(file) == 0
+    data = bench.small(arms={"own": {"variant": {"ffn": "own"}}}, baseline="own", seeds=1)
+    data["components"] = ["own"]
+    first, second = in_new_process(with_dropout, str(bench.folder), data)
+    assert first == second
+    bench.component()
+    plain, _ = in_new_process(with_dropout, str(bench.folder), data)
+    assert plain != first
 
 
 def test_a_moved_folder_of_components_keeps_its_results(bench):

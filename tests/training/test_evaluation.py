@@ -78,3 +78,10 @@ def test_padding_changes_nothing(lab):
     alone = Evaluator([short], 16, 4, CPU)(lab.model)
     beside = Evaluator([short, long, HeldOut("x", long.tokens[:3], 2)], 16, 4, CPU)(lab.model)
     assert beside.nats[0] == pytest.approx(alone.nats[0], rel=1e-6)
+
+
+def test_a_model_is_scored_as_it_is_used(lab):
+    modes = []
+    lab.model.blocks[0].register_forward_pre_hook(lambda block, _: modes.append(block.training))
+    lab.evaluator(lab.model.train())
+    assert set(modes) == {False}
