@@ -147,17 +147,18 @@ def start_ablate(*arguments, results):
     )
 
 
-def curve_of(run, folder):
+def curve_of(run):
     """Train a planned run in this process and return the losses of its curve."""
     import torch
 
     from harness.experiments.local import run_inline
     from harness.store.runs import RunStore
 
-    list(run_inline([run], RunStore(Path(folder)), torch.device("cpu"), 1))
-    (attempt,) = attempts(folder)
-    assert attempt.read_result().cause is None
-    return [[point["train_loss"], point.get("val_loss")] for point in attempt.read_curve()]
+    with tempfile.TemporaryDirectory() as folder:
+        list(run_inline([run], RunStore(Path(folder)), torch.device("cpu"), 1))
+        (attempt,) = attempts(folder)
+        assert attempt.read_result().cause is None
+        return [[point["train_loss"], point.get("val_loss")] for point in attempt.read_curve()]
 
 
 def attempts(results):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from harness.analysis.contrasts import Contrast
+from harness.analysis.costs import cost_differences, signed_percent
 from harness.analysis.intervals import MOST_SEEDS
 from harness.analysis.units import decimals_for, percent
 from harness.analysis.verdict import Verdict
@@ -12,7 +13,8 @@ from harness.store.tables import Plan
 def sentence(contrast: Contrast, plan: Plan) -> str:
     """Say what may be claimed of a contrast."""
     planned = "planned " if contrast.verdict is Verdict.REFUSED else ""
-    return f"{_claim(contrast, plan)}, {planned}{_conditions(plan)}.{_advice(contrast)}"
+    conditions = f"{planned}{_conditions(contrast, plan)}"
+    return f"{_claim(contrast, plan)}, {conditions}.{_advice(contrast)}"
 
 
 def interval_words(contrast: Contrast) -> str:
@@ -68,8 +70,11 @@ def _evidence(contrast: Contrast) -> str:
     return f"({interval_name(contrast)} {interval_words(contrast)}, n = {contrast.n})"
 
 
-def _conditions(plan: Plan) -> str:
-    held, differs = _listed(plan["held_equal"]), _listed(plan["differs"])
+def _conditions(contrast: Contrast, plan: Plan) -> str:
+    arm, against = (plan["arms"][name]["cost"] for name in (contrast.arm, contrast.baseline))
+    off = cost_differences(arm, against).items()
+    held = _listed(plan["held_equal"])
+    differs = _listed([f"{label} ({signed_percent(difference)})" for label, difference in off])
     if not held:
         return "with nothing matched" + (f": the arms differ in {differs}" if differs else "")
     return f"with {held} held equal" + (f", but not {differs}" if differs else "")

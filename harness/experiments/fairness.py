@@ -1,19 +1,9 @@
 """What a comparison holds equal and what it does not, in words that go into every sentence."""
 
-import math
-from typing import Any
-
+from harness.analysis.costs import cost_differences, signed_percent
 from harness.core.match import AXES
 from harness.experiments.config import Match
 from harness.experiments.planned import PlannedArm
-
-NEGLIGIBLE = 0.01  # relative difference up to which a cost counts as equal
-
-COSTS = {
-    "params": "parameters",
-    "train_flops_per_token": "training FLOPs per token",
-    "cache_bytes": "cache bytes",
-}
 
 
 def held_equal(arms: list[PlannedArm], match: Match | None) -> list[str]:
@@ -35,18 +25,9 @@ def held_equal(arms: list[PlannedArm], match: Match | None) -> list[str]:
 
 def differs(arms: dict[str, PlannedArm], baseline: str) -> list[str]:
     """Name the costs in which arms differ from the baseline, with the relative differences."""
-    reference: dict[str, Any] = arms[baseline].matched.cost.to_dict()
-    phrases = []
-    for key, label in COSTS.items():
-        costs = {name: planned.matched.cost.to_dict()[key] for name, planned in arms.items()}
-        off = {name: _relative(cost, reference[key]) for name, cost in costs.items()}
-        far = [f"{name} {100 * d:+.1f} %" for name, d in off.items() if abs(d) > NEGLIGIBLE]
-        if far:
-            phrases.append(f"{label} ({', '.join(far)})")
-    return phrases
-
-
-def _relative(cost: float, reference: float) -> float:
-    if reference == 0:  # a cache of nothing
-        return 0.0 if cost == 0 else math.inf
-    return cost / reference - 1
+    costs = {name: planned.matched.cost.to_dict() for name, planned in arms.items()}
+    by_cost: dict[str, list[str]] = {}
+    for name, cost in costs.items():
+        for label, difference in cost_differences(cost, costs[baseline]).items():
+            by_cost.setdefault(label, []).append(f"{name} {signed_percent(difference)}")
+    return [f"{label} ({', '.join(by_arm)})" for label, by_arm in by_cost.items()]

@@ -14,13 +14,16 @@ from harness.analysis.sentences import sentence
 from harness.analysis.summary import comparison_dict, summary_frame
 
 BASE = 1.9 + np.array([0.0, 0.01, 0.02, 0.015, 0.005])
+COST = {"params": 1_000_000, "train_flops_per_token": 7_934_000, "cache_bytes": 12_400}
+LARGER = {"params": 1_100_000}
 NOISE = np.array([0.006, -0.007, 0.004, -0.003, 0.0])
 
 
 @pytest.fixture
 def said(make_plan, make_runs):
-    def say(shift, metric="val_bpb", noise=NOISE, **changes):
-        plan = make_plan(["gqa", "mqa"], **{"seeds": range(5), "metric": metric, **changes})
+    def say(shift, metric="val_bpb", noise=NOISE, mqa=LARGER, **changes):
+        arms = {"gqa": {"cost": COST}, "mqa": {"cost": {**COST, **mqa}}}
+        plan = make_plan(arms, **{"seeds": range(5), "metric": metric, **changes})
         runs = make_runs({"gqa": BASE, "mqa": BASE + shift + noise}, metric)
         return sentence(compare(plan, runs).contrasts[0], plan)
 
@@ -30,7 +33,8 @@ def said(make_plan, make_runs):
 def test_a_worse_arm_in_full(said):
     assert said(0.012) == (
         "mqa is worse than gqa by 0.0120 val_bpb (95 % interval 0.0055 to 0.0185, n = 5), with "
-        "training FLOPs per token (within 1 %) and tokens (1M) held equal, but not parameters."
+        "training FLOPs per token (within 1 %) and tokens (1M) held equal, but not parameters "
+        "(+10.0 %)."
     )
 
 
@@ -60,10 +64,22 @@ def test_a_refusal_shows_reason_and_number_and_claims_no_order(said):
 
 @pytest.mark.parametrize("shift", [0.012, 0.001])
 def test_what_was_held_equal_is_always_said(said, shift):
-    assert "with tokens (1M) held equal." in said(shift, held_equal=["tokens (1M)"], differs=[])
-    nothing = said(shift, held_equal=[], differs=["parameters", "FLOPs per token"])
-    assert "with nothing matched: the arms differ in parameters and FLOPs per token." in nothing
-    assert "with nothing matched." in said(shift, held_equal=[], differs=[])
+    equal = {"params": 1_000_000}
+    tokens = said(shift, held_equal=["tokens (1M)"], mqa=equal)
+    assert "with tokens (1M) held equal." in tokens
+    nothing = said(shift, held_equal=[], mqa={"params": 900_000, "cache_bytes": 6_200})
+    differ = "parameters (-10.0 %) and cache bytes (-50.0 %)"
+    assert f"with nothing matched: the arms differ in {differ}." in nothing
+    assert "with nothing matched." in said(shift, held_equal=[], mqa=equal)
+
+
+def test_costs_of_arms_that_are_not_compared_are_not_mentioned(make_plan, make_runs):
+    plan = make_plan(["gqa", "mqa", "large"], range(5))
+    plan["arms"]["large"] = {**plan["arms"]["large"], "cost": {**COST, "params": 9_000_000}}
+    runs = make_runs({arm: BASE + NOISE * i for i, arm in enumerate(plan["arms"])})
+    said = {c.arm: sentence(c, plan) for c in compare(plan, runs).contrasts}
+    assert "parameters" in said["large"]
+    assert "parameters" not in said["mqa"]
 
 
 def test_a_bound_beside_zero_is_not_printed_as_zero(said):

@@ -1,0 +1,30 @@
+"""In which costs one arm differs from another."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+NEGLIGIBLE = 0.01  # relative difference up to which a cost counts as equal
+
+COSTS = {
+    "params": "parameters",
+    "train_flops_per_token": "training FLOPs per token",
+    "cache_bytes": "cache bytes",
+}
+
+
+def cost_differences(arm: Mapping[str, Any], against: Mapping[str, Any]) -> dict[str, float]:
+    """Return the relative difference of each cost that differs, by its name in words."""
+    off = {label: _relative(arm[key], against[key]) for key, label in COSTS.items()}
+    return {label: difference for label, difference in off.items() if abs(difference) > NEGLIGIBLE}
+
+
+def signed_percent(difference: float) -> str:
+    """Write 0.038 as `+3.8 %`."""
+    return f"{100 * difference:+.1f} %"
+
+
+def _relative(cost: float, reference: float) -> float:
+    if reference == 0:  # a cache of nothing
+        return 0.0 if cost == 0 else math.inf
+    return cost / reference - 1
