@@ -9,6 +9,18 @@ from harness.errors import ConfigError, Problem, unknown
 
 M = TypeVar("M", bound=BaseModel)
 
+_WORDS = {  # pydantic's types of errors, in the words of YAML
+    "dict_type": "a mapping of keys to values",
+    "mapping_type": "a mapping of keys to values",
+    "model_type": "a mapping of keys to values",
+    "list_type": "a list",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "none_required": "null",
+}
+
 
 class Frozen(BaseModel):
     """An immutable record: unknown keys are errors and nothing is coerced (`"2"` is no number)."""
@@ -42,7 +54,8 @@ def _problem(error: Any, schema: type[BaseModel]) -> Problem:
         return Problem(path, "this key is required")
     if cause := error.get("ctx", {}).get("error"):  # our own ValueErrors carry their own words
         return Problem(path, str(cause))
-    message = error["msg"][0].lower() + error["msg"][1:]
+    expected = _WORDS.get(error["type"]) or error["msg"].removeprefix("Input should be ")
+    message = f"must be {expected}" if expected[0].islower() else expected
     return Problem(path, f"{message}, but got {error['input']!r}")
 
 

@@ -14,6 +14,7 @@ from harness.errors import ConfigError, Problem
 from harness.schema import Frozen, parse
 
 REGISTRIES: dict[str, Registry[Any]] = {"corpus": CORPUS, "tokenizer": TOKENIZER}
+DEFAULTS = {"corpus": "sotu", "tokenizer": "bpe"}
 
 
 class DataConfig(Frozen):
@@ -27,8 +28,8 @@ class DataConfig(Frozen):
         max_documents: use only the first ones of the corpus; `null` uses all.
     """
 
-    corpus: ComponentSpec = Field(default_factory=lambda: CORPUS.resolve("sotu"))
-    tokenizer: ComponentSpec = Field(default_factory=lambda: TOKENIZER.resolve("bpe"))
+    corpus: ComponentSpec = Field(default_factory=lambda: CORPUS.resolve(DEFAULTS["corpus"]))
+    tokenizer: ComponentSpec = Field(default_factory=lambda: TOKENIZER.resolve(DEFAULTS["tokenizer"]))
     held_out_documents: int = Field(default=32, ge=1)
     held_out_bytes: int = Field(default=4096, ge=0)
     max_documents: int | None = Field(default=None, ge=2)
@@ -44,6 +45,8 @@ class DataConfig(Frozen):
         problems: list[Problem] = []
         for key, registry in REGISTRIES.items():
             if isinstance(given, dict) and key in given:
+                if isinstance(given[key], Mapping):  # without a name: options of the default
+                    given[key] = {"name": DEFAULTS[key], **given[key]}
                 try:
                     given[key] = registry.resolve(given[key])
                 except ConfigError as error:

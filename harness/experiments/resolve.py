@@ -157,7 +157,8 @@ def _resolve_arm(experiment: Experiment, name: str, patch: Patch, levels: dict[s
         written["vocab_size"] = data.vocab_size
     variant = collect("variant", lambda: VariantSpec.read(written))
     if variant and variant.dims.vocab_size < data.vocab_size:
-        message = f"must hold the tokenizer's {data.vocab_size} ids"
+        ids = f"must hold the tokenizer's {data.vocab_size} ids"
+        message = f"{ids}, but got {variant.dims.vocab_size}"
         problems.append(Problem(("variant", "vocab_size"), message))
     if variant and train and train.seq_len > variant.dims.max_seq_len:
         message = f"must not exceed the variant's max_seq_len ({variant.dims.max_seq_len})"
