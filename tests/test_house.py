@@ -11,6 +11,10 @@ import torch
 from lab import ROOT
 from ruamel.yaml import YAML
 
+from harness.analysis.arms import mean_words
+from harness.analysis.compare import compare
+from harness.analysis.sentences import difference_words, interval_words
+from harness.analysis.units import count, size
 from harness.core.model import LanguageModel
 from harness.core.slots import SLOTS
 from harness.data.config import DataConfig
@@ -18,6 +22,7 @@ from harness.data.corpora import CORPUS
 from harness.data.tokenizers import TOKENIZER
 from harness.experiments.config import Experiment
 from harness.experiments.loading import load_experiment
+from harness.store.experiments import ExperimentStore
 from harness.training.budget import Budget
 from harness.training.config import TrainConfig
 from harness.training.optimizers import OPTIMIZER
@@ -200,3 +205,25 @@ def test_every_file_in_the_readme_exists():
     assert named
     for name in named:
         assert (ROOT / name).exists(), name
+
+
+def test_the_result_table_of_the_readme_is_the_committed_one():
+    tables = ExperimentStore(ROOT / "results").open("attention")
+    comparison = compare(tables.plan, tables.runs)
+    readme = (ROOT / "README.md").read_text()
+    for arm in comparison.arms:
+        row = f"| `{arm.arm}` | {mean_words(arm)} | {count(arm.params)} | {size(arm.cache_bytes)} |"
+        assert row in readme
+    for contrast in comparison.contrasts:
+        difference, interval = difference_words(contrast), interval_words(contrast)
+        assert f"| {difference} ({interval}) | {contrast.verdict} |" in readme
+        assert contrast.n == 6
+
+
+def test_every_shipped_experiment_has_its_tables_committed():
+    store = ExperimentStore(ROOT / "results")
+    for file in EXPERIMENTS:
+        tables = store.open(file.stem)
+        assert (tables.runs["status"] == "done").all(), file
+        assert len(tables.runs) == len(tables.plan["runs"]), file
+        assert set(tables.curves["arm"]) == set(tables.plan["arms"]), file

@@ -25,18 +25,19 @@ _STYLES = {
 
 
 def comparison_tables(comparison: Comparison, plan: Plan) -> list[RenderableType]:
-    """Draw the arms, the contrasts and a sentence for each contrast."""
+    """Draw the question, the arms, the contrasts and a sentence for each contrast."""
     sentences = [
         Padding(Text(sentence(contrast, plan), style=_STYLES[contrast.verdict]), _BELOW)
         for contrast in comparison.contrasts
     ]
     tables = [arm_table(comparison, plan), contrast_table(comparison)]
-    return [*(Padding(table, _BELOW) for table in tables), *sentences]
+    question = Padding(Text(plan["question"] or plan["name"], style="bold"), _BELOW)
+    return [question, *(Padding(table, _BELOW) for table in tables), *sentences]
 
 
 def arm_table(comparison: Comparison, plan: Plan) -> Table:
     """Draw each arm's metric with its interval and n, and its cost."""
-    table = _table(plan["question"])
+    table = _table()
     table.add_column("arm", overflow="fold")
     interval = f"{comparison.metric}\n{percent(LEVEL_OF_MEANS)} interval"
     for title in (interval, "n", "params", "FLOPs/\ntoken", _cache_title(plan), "tokens/s"):
@@ -76,9 +77,9 @@ def contrast_table(comparison: Comparison) -> Table:
     return table
 
 
-def _table(title: str) -> Table:
+def _table(title: str | None = None) -> Table:
     return Table(
-        title=Text(title, style="bold"),
+        title=None if title is None else Text(title, style="bold"),
         title_justify="left",
         caption_justify="left",
         box=box.SIMPLE_HEAD,

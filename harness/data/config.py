@@ -29,7 +29,9 @@ class DataConfig(Frozen):
     """
 
     corpus: ComponentSpec = Field(default_factory=lambda: CORPUS.resolve(DEFAULTS["corpus"]))
-    tokenizer: ComponentSpec = Field(default_factory=lambda: TOKENIZER.resolve(DEFAULTS["tokenizer"]))
+    tokenizer: ComponentSpec = Field(
+        default_factory=lambda: TOKENIZER.resolve(DEFAULTS["tokenizer"])
+    )
     held_out_documents: int = Field(default=32, ge=1)
     held_out_bytes: int = Field(default=4096, ge=0)
     max_documents: int | None = Field(default=None, ge=2)

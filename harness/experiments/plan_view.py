@@ -29,7 +29,8 @@ def plan_view(
         + f" on {plan.device}",
         *resolution(plan, earlier),
     ]
-    return Group(_arms(record), Text(), *(Text(line) for line in lines))
+    question = Text(record["question"] or record["name"], style="bold")
+    return Group(question, Text(), _arms(record), Text(), *(Text(line) for line in lines))
 
 
 def plan_dict(plan: ExperimentPlan, seconds: float | None) -> dict[str, Any]:
@@ -39,8 +40,7 @@ def plan_dict(plan: ExperimentPlan, seconds: float | None) -> dict[str, Any]:
 
 
 def _arms(record: dict[str, Any]) -> Table:
-    title = Text(record["question"] or record["name"], style="bold")
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False)
     table.add_column("arm", overflow="fold")
     table.add_column("changes", overflow="fold", ratio=1)
     lengths = {arm["cost"]["cache_seq_len"] for arm in record["arms"].values()}
