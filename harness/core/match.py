@@ -78,18 +78,20 @@ def match_d_ff(
 
 
 def _candidates(start: int, residual: Callable[[int], float]) -> set[int]:
-    """Return the multiples of STEP around the root, by secants: costs are nearly linear in d_ff."""
-    low, high = STEP, max(start // STEP * STEP, STEP) * 2
-    candidates: set[int] = set()
-    for _ in range(4):
-        slope = (residual(high) - residual(low)) / (high - low)
+    """Return widths near the root, by secants: costs are linear in d_ff, or nearly so.
+
+    Every width tried costs a build of the model, so a linear cost is asked for three times only.
+    """
+    # half as much again is what two matrices need to equal three: the commonest case, at once
+    near, far = start, max(3 * start // 2 // STEP * STEP, start + STEP)
+    tried = {start, far}
+    for _ in range(6):
+        slope = (residual(far) - residual(near)) / (far - near)
         if slope <= 0:
             break
-        root = high - residual(high) / slope
-        floor = max(int(root // STEP) * STEP, STEP)
-        new = {floor, floor + STEP}
-        if new <= candidates:
+        root = max(round((near - residual(near) / slope) / STEP) * STEP, STEP)
+        if root in tried:
             break
-        candidates |= new
-        low, high = floor, floor + STEP
-    return candidates or {start}
+        tried.add(root)
+        far, near = near, root
+    return tried

@@ -23,7 +23,8 @@ def estimate_seconds(plan: ExperimentPlan, workers: int | None = None) -> float 
     if not plan.pending or sample.memory > TOO_LARGE:
         return None if plan.pending else 0.0
     flops_per_s = _measure_speed(sample, device)
-    seconds = [_seconds_of(plan.arms[run.arm], flops_per_s) for run in plan.pending]
+    of_arm = {name: _seconds_of(arm, flops_per_s) for name, arm in plan.arms.items()}
+    seconds = [of_arm[run.arm] for run in plan.pending]
     return max(sum(seconds) / slots, max(seconds))
 
 
