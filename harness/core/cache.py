@@ -150,3 +150,42 @@ class StateCache(Cache):
         """
         if bool((lengths < self.lengths).any()):
             raise AblateError("a recurrent state cannot be cropped: take a copy before going on")
+
+
+class CompositeCache(Cache):
+    """The caches of several parts of one layer, by name, which see the same tokens."""
+
+    def __init__(self, parts: dict[str, Cache]) -> None:
+        self.parts = parts
+        self.max_len = min(part.max_len for part in parts.values())
+
+    @property
+    def buffers(self) -> dict[str, Tensor]:  # type: ignore[override]
+        """All buffers, under the names of their parts."""
+        return {f"{p}.{n}": b for p, part in self.parts.items() for n, b in part.buffers.items()}
+
+    @property
+    def lengths(self) -> Int[Tensor, "B"]:  # type: ignore[override] # noqa: UP037
+        """Tokens that each row has seen: the same in every part."""
+        return next(iter(self.parts.values())).lengths
+
+    def insert(self, row: int, other: "Cache", other_row: int = 0) -> None:
+        """Replace a row by a row of another cache of the same kind and length."""
+        assert isinstance(other, CompositeCache)
+        for name, part in self.parts.items():
+            part.insert(row, other.parts[name], other_row)
+
+    def reset(self, rows: Sequence[int] | None = None) -> None:
+        """Forget some rows, or everything."""
+        for part in self.parts.values():
+            part.reset(rows)
+
+    def crop(self, lengths: Int[Tensor, "B"]) -> None:
+        """Forget all but the first `lengths` tokens of each row, if every part can."""
+        for part in sorted(self.parts.values(), key=lambda p: not isinstance(p, StateCache)):
+            part.crop(lengths)  # states first: one that refuses leaves the others as they are
+
+    def check_room(self, context: "Context", n_tokens: int) -> None:
+        """Refuse more tokens than fit, before any part has taken them."""
+        for part in self.parts.values():
+            part.check_room(context, n_tokens)

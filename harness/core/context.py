@@ -7,10 +7,11 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import torch.nn.functional as F
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from harness.core.cache import Cache
+from harness.core.cache import Cache, CompositeCache
 
 T = TypeVar("T")
 
@@ -23,12 +24,20 @@ class Context:
     valid: Bool[Tensor, "B T"] | None = None  # False marks padding; None means all are tokens
     documents: Int[Tensor, "B T"] | None = None  # attention stays inside a document, if given
     caches: Sequence[Cache] | None = None  # one a layer, when tokens of earlier calls count too
+    dropout: float = 0.0  # probability; 0 outside training
     _published: dict[str, dict[int, Tensor]] = field(default_factory=dict)
     _memo: dict[Hashable, object] = field(default_factory=dict)
 
-    def cache(self, layer_idx: int) -> Cache | None:
-        """Return the cache of a layer, or None when training."""
-        return None if self.caches is None else self.caches[layer_idx]
+    def cache(self, layer_idx: int, part: str = "attention") -> Cache | None:
+        """Return the cache of a layer's attention, or of another part; None when training."""
+        if self.caches is None:
+            return None
+        cache = self.caches[layer_idx]
+        return cache.parts[part] if isinstance(cache, CompositeCache) else cache
+
+    def drop(self, x: Tensor) -> Tensor:
+        """Apply dropout (Srivastava et al. 2014), if the model trains with it."""
+        return F.dropout(x, self.dropout) if self.dropout else x
 
     def publish(self, name: str, layer_idx: int, value: Tensor) -> None:
         """Leave a tensor for later layers or the objective (router statistics, first values)."""

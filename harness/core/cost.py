@@ -21,6 +21,7 @@ class Cost:
     """Parameters, FLOPs and bytes. Causal attention counts the full square, at `seq_len` tokens."""
 
     params: int  # every parameter once, tied or not
+    params_active: int  # those that a token meets: without the experts not chosen
     params_non_embedding: int  # without the token embedding and an untied head
     seq_len: int
     forward_flops_per_token: float
@@ -53,6 +54,7 @@ def measure_cost(
     cache_bytes = sum(cache.nbytes for cache in caches)
     return Cost(
         params=params,
+        params_active=params - sum(m.idle_params() for m in model.modules() if isinstance(m, Slot)),
         params_non_embedding=params - vocabulary,
         seq_len=seq_len,
         forward_flops_per_token=forward / seq_len,

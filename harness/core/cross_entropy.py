@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from harness.core.head import Head
+
 IGNORE = -100
 # Rows of logits held at once. Small enough to stay in cache at a vocabulary of thousands, large
 # enough that the three matrix products run at full speed.
@@ -15,20 +17,35 @@ ROWS = 512  # of logits when only scoring
 
 
 def linear_cross_entropy(
-    hidden: Float[Tensor, "N D"], weight: Float[Tensor, "V D"], targets: Int[Tensor, "N"]
+    hidden: Float[Tensor, "N D"], head: Head, targets: Int[Tensor, "N"], z_loss: float = 0.0
 ) -> Float[Tensor, ""]:
-    """Return the mean over targets of `-log softmax(hidden @ weight.T)[target]`, in nats.
+    """Return the mean over targets of `-log softmax(head(hidden))[target]`, in nats.
 
     Targets of -100 are ignored. Gradients are computed in the forward pass, chunk by chunk, so
     that the logits are not needed again.
+
+    Args:
+        hidden: What the head reads.
+        head: Its weight and its soft cap.
+        targets: The right tokens.
+        z_loss: Weight of `log(sum(exp(logits))) ** 2`, which keeps logits from drifting (Chowdhery
+            et al. 2022, "PaLM", arXiv:2204.02311, section 5).
     """
-    return _LinearCrossEntropy.apply(hidden.to(weight.dtype), weight, targets)  # type: ignore[no-untyped-call]
+    weight = head.weight
+    return _LinearCrossEntropy.apply(hidden.to(weight.dtype), weight, targets, head.softcap, z_loss)  # type: ignore[no-untyped-call]
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:  # type: ignore[no-untyped-def] # noqa: ANN001
-        wants_hidden, wants_weight, _ = ctx.needs_input_grad
+    def forward(  # type: ignore[no-untyped-def]
+        ctx,  # noqa: ANN001
+        hidden: Tensor,
+        weight: Tensor,
+        targets: Tensor,
+        softcap: float | None,
+        z_loss: float,
+    ) -> Tensor:
+        wants_hidden, wants_weight, *_ = ctx.needs_input_grad
         grad_hidden = torch.empty_like(hidden) if wants_hidden else None
         grad_weight = torch.zeros_like(weight) if wants_weight else None
         n_targets = (targets != IGNORE).sum().clamp(min=1)
@@ -37,14 +54,22 @@ class _LinearCrossEntropy(torch.autograd.Function):
             chunk, target = hidden[start : start + rows], targets[start : start + rows]
             counts = target != IGNORE
             logits = (chunk @ weight.T).float()
+            slope = None
+            if softcap is not None:
+                squashed = torch.tanh(logits / softcap)
+                logits, slope = squashed * softcap, 1 - squashed.square()
             index = torch.where(counts, target, 0)[:, None]
             normaliser = torch.logsumexp(logits, dim=1, keepdim=True)
-            total += ((normaliser - logits.gather(1, index))[:, 0] * counts).sum()
+            losses = normaliser - logits.gather(1, index) + z_loss * normaliser.square()
+            total += (losses[:, 0] * counts).sum()
             if not (wants_hidden or wants_weight):
                 continue
             grad = logits.sub_(normaliser).exp_()  # softmax
+            if z_loss:
+                grad.mul_(1 + 2 * z_loss * normaliser)
             grad.scatter_add_(1, index, torch.full_like(normaliser, -1.0))
-            grad = grad.mul_((counts / n_targets)[:, None]).to(hidden.dtype)
+            grad = grad.mul_((counts / n_targets)[:, None])
+            grad = (grad if slope is None else grad.mul_(slope)).to(hidden.dtype)
             if grad_hidden is not None:
                 torch.mm(grad, weight, out=grad_hidden[start : start + rows])
             if grad_weight is not None:
@@ -58,6 +83,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return (
             None if grad_hidden is None else grad_hidden * grad,
             None if grad_weight is None else grad_weight * grad,
+            None,
+            None,
             None,
         )
 

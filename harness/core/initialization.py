@@ -30,12 +30,25 @@ def initialize(model: nn.Module, init: Init, n_layers: int, seed: int) -> None:
     scales = {"normal": 1.0, "depth_scaled": (2 * n_layers) ** -0.5, "zero": 0.0}
     for name, parameter in model.named_parameters():
         if parameter.ndim >= 2 and name not in kept:
-            std = init.std * (scales[init.outputs] if name in outputs else 1.0)
-            parameter.copy_(std * addressed_normal(seed, name, parameter.shape))
+            scale = scales[init.outputs] if name in outputs else 1.0
+            parameter.copy_(scale * _start(init, seed, name, parameter.shape))
+
+
+def _start(init: Init, seed: int, name: str, shape: torch.Size) -> Tensor:
+    if init.scheme == "normal":
+        return init.std * addressed_normal(seed, name, shape)
+    if name.startswith("embedding."):
+        return addressed_normal(seed, name, shape)
+    return (2 * addressed_uniform(seed, name, shape) - 1) * shape[-1] ** -0.5
 
 
 def addressed_normal(seed: int, name: str, shape: torch.Size) -> Tensor:
-    """Return standard normal numbers, each a function of (seed, name, its indices) alone.
+    """Return standard normal numbers, each a function of (seed, name, its indices) alone."""
+    return torch.special.ndtri(addressed_uniform(seed, name, shape)).float()
+
+
+def addressed_uniform(seed: int, name: str, shape: torch.Size) -> Tensor:
+    """Return numbers in (0, 1), in fp64, each a function of (seed, name, its indices) alone.
 
     Source:
         Steele, Lea and Flood 2014, "Fast Splittable Pseudorandom Number Generators" (SplitMix64's
@@ -46,8 +59,7 @@ def addressed_normal(seed: int, name: str, shape: torch.Size) -> Tensor:
     for axis, size in enumerate(shape):
         index = torch.arange(size).view([-1 if a == axis else 1 for a in range(len(shape))])
         bits = _mix(bits + (index + 1) * _GAMMA)
-    uniform = (_shift_right(bits, 11).double() + 0.5) * 2.0**-53
-    return torch.special.ndtri(uniform).float()
+    return (_shift_right(bits, 11).double() + 0.5) * 2.0**-53
 
 
 def _mix(x: Tensor) -> Tensor:

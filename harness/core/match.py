@@ -8,13 +8,14 @@ from harness.core.cost import Cost, measure_cost
 from harness.core.spec import VariantSpec
 from harness.errors import AblateError
 
-Axis = Literal["train_flops", "params", "non_embedding_params"]
+Axis = Literal["train_flops", "params", "active_params", "non_embedding_params"]
 
 STEP = 8  # widths stay multiples of this, so that matrix products stay fast
 
 AXES: dict[Axis, tuple[str, Callable[[Cost], float]]] = {
     "train_flops": ("training FLOPs per token", lambda cost: cost.train_flops_per_token),
     "params": ("parameters", lambda cost: float(cost.params)),
+    "active_params": ("active parameters", lambda cost: float(cost.params_active)),
     "non_embedding_params": (
         "non-embedding parameters",
         lambda cost: float(cost.params_non_embedding),

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from harness.core.cache import Cache
 from harness.core.context import Context
+from harness.core.head import Head
 from harness.core.initialization import initialize
 from harness.core.slots import (
     ATTENTION,
@@ -22,11 +24,24 @@ from harness.core.slots import (
     Block,
     Norm,
     Position,
+    Slot,
 )
 from harness.core.spec import VariantSpec
 from harness.errors import AblateError, ConfigError
 
 T = TypeVar("T")
+
+
+class Losses(NamedTuple):
+    """What training minimises: the objective's loss, and what components add to it."""
+
+    objective: Float[Tensor, ""]
+    auxiliary: Float[Tensor, ""] | float
+
+    @property
+    def total(self) -> Float[Tensor, ""]:
+        """The sum of both."""
+        return self.objective + self.auxiliary
 
 
 class LanguageModel(nn.Module):
@@ -40,15 +55,18 @@ class LanguageModel(nn.Module):
         super().__init__()
         dims = spec.dims
         self.spec = spec
+        self.checkpointing = False  # recompute each block in the backward pass: less memory, more time
         self.embedding = _build("embedding", lambda: EMBEDDING.build(spec.embedding, dims))
         self.blocks = nn.ModuleList(_build_block(spec, i) for i in range(dims.n_layers))
         last = dims.n_layers - 1
         final_norm = self.blocks[last].final_norm
         self.norm = _make_norm(spec, last, dims.d_model) if final_norm else nn.Identity()
-        self.head = nn.Linear(dims.d_model, dims.vocab_size, bias=False)
+        self.head = Head(dims.d_model, dims.vocab_size, spec.logit_softcap)
         if spec.tie_embeddings:
             self.head.weight = self.embedding.weight
-        self.objective = _build("objective", lambda: OBJECTIVE.build(spec.objective, dims))
+        make_block, make_norm = partial(_build_block, spec), partial(_make_norm, spec, last)
+        make = partial(OBJECTIVE.build, spec.objective, dims, make_block, make_norm)
+        self.objective = _build("objective", make)
 
     def initialize(self, seed: int) -> "LanguageModel":
         """Give every matrix its initial value, a function of (seed, name, row, column)."""
@@ -83,8 +101,22 @@ class LanguageModel(nn.Module):
         documents: Int[Tensor, "B T"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the training loss. Targets are the next tokens: nothing is shifted here."""
+        return self.losses(tokens, targets, valid=valid, documents=documents).total
+
+    def losses(
+        self,
+        tokens: Int[Tensor, "B T"],
+        targets: Int[Tensor, "B T"],
+        *,
+        valid: Bool[Tensor, "B T"] | None = None,
+        documents: Int[Tensor, "B T"] | None = None,
+    ) -> "Losses":
+        """Return the training loss in its two parts."""
         hidden, context = self.hidden(tokens, valid=valid, documents=documents)
-        return self.objective(hidden, targets, self.head, context)
+        objective = self.objective(hidden, targets, self.head, context)
+        slots = (module for module in self.modules() if isinstance(module, Slot))
+        auxiliary = [slot.auxiliary_loss(context) for slot in slots]
+        return Losses(objective, sum((loss for loss in auxiliary if loss is not None), 0.0))
 
     def hidden(
         self,
@@ -95,7 +127,9 @@ class LanguageModel(nn.Module):
         caches: Sequence[Cache] | None = None,
     ) -> tuple[Float[Tensor, "B T D"], Context]:
         """Return what the head reads, with the context that the layers have filled."""
-        context = Context(_positions(tokens, valid, caches), valid, documents, caches)
+        positions = _positions(tokens, valid, caches)
+        dropout = self.spec.dropout if self.training else 0.0
+        context = Context(positions, valid, documents, caches, dropout)
         if caches is None and tokens.shape[1] > self.spec.dims.max_seq_len:
             longest = self.spec.dims.max_seq_len
             raise AblateError(f"{tokens.shape[1]} tokens are more than max_seq_len ({longest})")
@@ -106,9 +140,13 @@ class LanguageModel(nn.Module):
     def _trunk(self, tokens: Int[Tensor, "B T"], context: Context) -> Float[Tensor, "B T D"]:
         x = self.embedding(tokens, context)
         context.publish("embedding", 0, x)
+        x = context.drop(x)
         for block in self.blocks:
-            x = block(x, context)
-        return self.norm(x)
+            if self.checkpointing and torch.is_grad_enabled():
+                x = checkpoint(block, x, context, use_reentrant=False)
+            else:
+                x = block(x, context)
+        return context.drop(self.norm(x))
 
     def compile_trunk(self) -> None:
         """Compile everything but the head, for one shape; the objective runs as it is."""
@@ -124,14 +162,8 @@ class LanguageModel(nn.Module):
             beyond = f"beyond max_seq_len ({self.spec.dims.max_seq_len})"
             raise AblateError(f"a cache of {max_len} tokens goes {beyond}")
         weight = self.head.weight
-        make = partial(_attention_of, batch=batch, max_len=max_len, device=weight.device)
-        return [make(block, dtype=dtype or weight.dtype) for block in self.blocks]
-
-
-def _attention_of(
-    block: nn.Module, batch: int, max_len: int, device: torch.device, dtype: torch.dtype
-) -> Cache:
-    return block.attention.new_cache(batch, max_len, device, dtype)  # type: ignore[union-attr, operator]
+        about = (batch, max_len, weight.device, dtype or weight.dtype)
+        return [block.new_cache(*about) for block in self.blocks]  # type: ignore[operator]
 
 
 def _positions(

@@ -17,10 +17,12 @@ from torch import Tensor, nn
 from harness.core.cache import Cache
 from harness.core.context import Context
 from harness.core.dims import Dims
+from harness.core.head import Head
 from harness.core.registry import Registry
 
 MakeNorm = Callable[[int], "Norm"]  # width -> norm
 MakePosition = Callable[[int], "Position"]  # width of what is rotated -> position
+MakeBlock = Callable[[int], "Block"]  # layer index -> block
 
 
 class Slot(nn.Module, ABC):
@@ -36,6 +38,7 @@ class Slot(nn.Module, ABC):
     excludes: ClassVar[frozenset[str]] = frozenset()
     output_projections: ClassVar[tuple[str, ...]] = ()  # parameters that write to the residual
     keeps_values: ClassVar[tuple[str, ...]] = ()  # matrices that start as they were built
+    fault: ClassVar[str] = ""  # what is known to be wrong with it, of a component kept to show that
 
     @classmethod
     def complete(cls, options: Mapping[str, Any], dims: Dims) -> dict[str, Any]:
@@ -44,6 +47,17 @@ class Slot(nn.Module, ABC):
 
     def flops(self, n_sequences: int, n_tokens: int) -> int | None:
         """State the FLOPs of one forward pass where counting operations would be wrong."""
+        return None
+
+    def idle_params(self) -> int:
+        """Return how many of its own parameters a token does not meet (experts not chosen)."""
+        return 0
+
+    def auxiliary_loss(self, context: Context) -> Float[Tensor, ""] | None:
+        """Return what is added to the training loss, asked for after the forward pass.
+
+        A loss over all layers together is returned by one of them, from what all have published.
+        """
         return None
 
 
@@ -125,8 +139,11 @@ class FeedForward(Slot):
 class Block(Slot):
     """Wire attention, feed-forward and norms into the residual stream.
 
-    The attention it was given is found again as `self.attention`.
+    The attention it was given is found again as `self.attention`. What a sublayer adds to the
+    stream goes through `context.drop`.
     """
+
+    attention: Attention
 
     final_norm: ClassVar[bool] = True  # whether the model normalises what the last block returns
 
@@ -143,11 +160,21 @@ class Block(Slot):
     @abstractmethod
     def forward(self, x: Float[Tensor, "B T D"], context: Context) -> Float[Tensor, "B T D"]: ...
 
+    def new_cache(
+        self, batch: int, max_len: int, device: torch.device, dtype: torch.dtype
+    ) -> Cache:
+        """Return an empty cache of the layer: the attention's, unless the block keeps more."""
+        return self.attention.new_cache(batch, max_len, device, dtype)
+
 
 class Objective(Slot):
-    """Hidden states and targets to a loss, without holding all logits at once."""
+    """Hidden states and targets to a loss, without holding all logits at once.
 
-    def __init__(self, dims: Dims) -> None:
+    It may make blocks and norms of its own, for training alone; their layer indices go on after
+    the model's.
+    """
+
+    def __init__(self, dims: Dims, make_block: MakeBlock, make_norm: MakeNorm) -> None:
         super().__init__()
 
     @abstractmethod
@@ -155,7 +182,7 @@ class Objective(Slot):
         self,
         hidden: Float[Tensor, "B T D"],
         targets: Int[Tensor, "B T"],
-        head: nn.Linear,
+        head: Head,
         context: Context,
     ) -> Float[Tensor, ""]:
         """Return the loss to minimise. Targets of -100 count for nothing."""
@@ -176,8 +203,11 @@ class Precision(ABC):  # noqa: B024 - both sides have a default: plain fp32
         """Return the context that a training forward pass runs in."""
         return nullcontext()
 
+    def finish_training(self, model: nn.Module) -> None:
+        """Undo `prepare_training`: leave the trained weights, as parameters of their own names."""
+
     def prepare_inference(self, model: nn.Module) -> None:
-        """Convert a trained model in place."""
+        """Convert a trained model, whose training is finished, in place."""
 
 
 EMBEDDING: Registry[Embedding] = Registry("embedding", Embedding, "variants.embedding")

@@ -16,15 +16,31 @@ T = TypeVar("T")
 
 
 class Init(Frozen):
-    """How matrices start: normal with standard deviation `std`, the residual outputs perhaps less.
+    """How matrices start: `scheme`, and the residual outputs perhaps with less.
 
-    `outputs` says what becomes of the projections that write to the residual stream: `normal`
+    `scheme` is `normal` with standard deviation `std` (Qwen3), or `pytorch`: uniform within
+    1/sqrt(fan_in), and the token embedding standard normal, as torch's layers are built; then
+    `std` says nothing. `outputs` says what becomes of the projections that write to the residual stream: `normal`
     treats them as all others (Qwen3), `depth_scaled` divides by sqrt(2 n_layers) (GPT-2), `zero`
     makes every block the identity at first (Zhang et al. 2019, arXiv:1901.09321).
     """
 
+    scheme: Literal["normal", "pytorch"] = "normal"
     std: float = Field(default=0.02, gt=0, le=10)
     outputs: Literal["normal", "depth_scaled", "zero"] = "normal"
+
+
+class _Switches(Frozen):
+    """What a variant says besides its dims and slots.
+
+    `dropout` is applied to the embedding, to attention weights, inside the feed-forward, to what
+    each sublayer adds and before the head; `logit_softcap` holds logits within +- its value.
+    """
+
+    tie_embeddings: bool = True
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    logit_softcap: float | None = Field(default=None, gt=0)
+    init: Init = Field(default_factory=Init)
 
 
 @dataclass(frozen=True)
@@ -52,6 +68,8 @@ class VariantSpec:
     objective: ComponentSpec
     precision: PrecisionSpec
     tie_embeddings: bool = True
+    dropout: float = 0.0
+    logit_softcap: float | None = None
     init: Init = field(default_factory=Init)
 
     @classmethod
@@ -62,7 +80,7 @@ class VariantSpec:
             ConfigError: every unknown key, wrong value and illegal pair, with its path.
         """
         collect = _Collector()
-        known = [*Dims.model_fields, *SLOTS, "tie_embeddings", "init"]
+        known = [*Dims.model_fields, *SLOTS, *_Switches.model_fields]
         for key in data.keys() - set(known):
             collect.add(Problem((key,), unknown("key", key, known)))
         dims = collect((), _read_dims, data)
@@ -76,13 +94,11 @@ class VariantSpec:
             slots[name] = collect((name,), _read_layers, registry, value, dims)
         precision = data.get("precision", BASELINE["precision"])
         slots["precision"] = collect(("precision",), _read_precision, precision)
-        slots["init"] = collect(("init",), parse, Init, data.get("init"))
-        slots["tie_embeddings"] = data.get("tie_embeddings", True)
-        if not isinstance(slots["tie_embeddings"], bool):
-            message = f"must be true or false, but got {slots['tie_embeddings']!r}"
-            collect.add(Problem(("tie_embeddings",), message))
+        given = {key: data[key] for key in _Switches.model_fields if key in data}
+        switches = collect((), parse, _Switches, given)
         collect.stop_on_problems()
-        spec = cls(dims=dims, **slots)
+        assert switches is not None
+        spec = cls(dims=dims, **slots, **dict(switches))
         spec._check_pairs()
         return spec
 
@@ -101,6 +117,16 @@ class VariantSpec:
         `write` turns a component of a slot into a mapping; by default it is written whole.
         """
         write = write or (lambda _, component: component.to_dict())
+        return {**self._filled(write), **self._switches().model_dump()}
+
+    def identity(self) -> dict[str, Any]:
+        """Write what determines training: no defaults, so that adding an option changes nothing."""
+        written = self._filled(lambda slot, spec: SLOTS[slot].non_default(spec, self.dims))
+        written["precision"] = written["precision"]["train"]
+        switches = self._switches().model_dump(exclude_defaults=True)
+        return {**written, "init": {}, "tie_embeddings": self.tie_embeddings, **switches}
+
+    def _filled(self, write: Callable[[str, ComponentSpec], dict[str, Any]]) -> dict[str, Any]:
         slots: dict[str, Any] = {name: write(name, getattr(self, name)) for name in PER_MODEL}
         for name in PER_LAYER:
             cycle = [write(name, component) for component in getattr(self, name)]
@@ -109,22 +135,10 @@ class VariantSpec:
             "train": write("precision", self.precision.train),
             "infer": write("precision", self.precision.infer),
         }
-        init = self.init.model_dump()
-        return {
-            **self.dims.model_dump(),
-            **slots,
-            "tie_embeddings": self.tie_embeddings,
-            "init": init,
-        }
+        return {**self.dims.model_dump(), **slots}
 
-    def identity(self) -> dict[str, Any]:
-        """Write what determines training: no defaults, so that adding an option changes nothing."""
-        written = self.to_dict(
-            lambda slot, component: SLOTS[slot].non_default(component, self.dims)
-        )
-        written["precision"] = written["precision"]["train"]
-        written["init"] = self.init.model_dump(exclude_defaults=True)
-        return written
+    def _switches(self) -> "_Switches":
+        return _Switches(**{key: getattr(self, key) for key in _Switches.model_fields})
 
     def _check_pairs(self) -> None:
         anywhere: set[str] = set()

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 
 from harness.core import cross_entropy
 from harness.core.cross_entropy import IGNORE, linear_cross_entropy, token_losses
+from harness.core.head import Head
 
 
 def inputs(n=150, width=12, vocab=37, ignored=0.3, dtype=torch.float32):
@@ -13,6 +14,13 @@ def inputs(n=150, width=12, vocab=37, ignored=0.3, dtype=torch.float32):
     targets = torch.randint(vocab, (n,), generator=generator)
     targets[torch.rand(n, generator=generator) < ignored] = IGNORE
     return hidden, weight, targets
+
+
+def as_head(weight, softcap=None):
+    head = Head(1, 1, softcap)
+    del head.weight
+    head.weight = weight
+    return head
 
 
 @pytest.fixture(params=[1, 150 * 37, 2**20], ids=["chunks of 64", "chunks of 128", "one chunk"])
@@ -25,7 +33,7 @@ def chunks(request, monkeypatch):
 @pytest.mark.parametrize("n", [1, 63, 64, 65, 128, 150])
 def test_loss_and_gradients_equal_autograd_in_float64(chunks, n):
     hidden, weight, targets = inputs(n, ignored=0.3 if n > 1 else 0)
-    loss = linear_cross_entropy(hidden, weight, targets)
+    loss = linear_cross_entropy(hidden, as_head(weight), targets)
     (3 * loss).backward()
     exact_hidden, exact_weight = (t.detach().double().requires_grad_() for t in (hidden, weight))
     exact = F.cross_entropy(exact_hidden @ exact_weight.T, targets, ignore_index=IGNORE)
@@ -38,25 +46,43 @@ def test_loss_and_gradients_equal_autograd_in_float64(chunks, n):
         torch.testing.assert_close(ours.double(), theirs, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(("softcap", "z_loss"), [(3.0, 0.0), (None, 0.1), (2.0, 0.1)])
+def test_soft_cap_and_z_loss_equal_autograd_in_float64(chunks, softcap, z_loss):
+    hidden, weight, targets = inputs()
+    loss = linear_cross_entropy(hidden, as_head(weight, softcap), targets, z_loss)
+    (3 * loss).backward()
+    exact_hidden, exact_weight = (t.detach().double().requires_grad_() for t in (hidden, weight))
+    logits = as_head(exact_weight, softcap)(exact_hidden)
+    exact = F.cross_entropy(logits, targets, ignore_index=IGNORE)
+    exact = exact + z_loss * torch.logsumexp(logits, 1)[targets != IGNORE].square().mean()
+    (3 * exact).backward()
+    for ours, theirs in [
+        (loss, exact),
+        (hidden.grad, exact_hidden.grad),
+        (weight.grad, exact_weight.grad),
+    ]:
+        torch.testing.assert_close(ours.double(), theirs, rtol=1e-5, atol=1e-6)
+
+
 def test_only_what_wants_a_gradient_gets_one(chunks):
     hidden, weight, targets = inputs()
-    linear_cross_entropy(hidden.detach(), weight, targets).backward()
+    linear_cross_entropy(hidden.detach(), as_head(weight), targets).backward()
     assert hidden.grad is None and weight.grad is not None
     with torch.no_grad():
-        assert not linear_cross_entropy(hidden, weight, targets).requires_grad
+        assert not linear_cross_entropy(hidden, as_head(weight), targets).requires_grad
 
 
 def test_large_logits_do_not_overflow():
     hidden, weight, targets = inputs(ignored=0)
     with torch.no_grad():
         hidden *= 1e4
-    loss = linear_cross_entropy(hidden, weight, targets)
+    loss = linear_cross_entropy(hidden, as_head(weight), targets)
     assert loss.isfinite() and loss > 1e3
 
 
 def test_nothing_to_predict_is_no_loss_and_no_gradient():
     hidden, weight, targets = inputs(ignored=1.1)
-    loss = linear_cross_entropy(hidden, weight, targets)
+    loss = linear_cross_entropy(hidden, as_head(weight), targets)
     loss.backward()
     assert loss == 0 and not hidden.grad.any() and not weight.grad.any()
 
@@ -76,7 +102,7 @@ def test_logits_of_all_tokens_never_exist_at_once(monkeypatch):
     monkeypatch.setattr(cross_entropy, "CHUNK_ELEMENTS", 64 * 512)
     hidden, weight, targets = inputs(1024, 4, 512)
     with Watch():
-        linear_cross_entropy(hidden, weight, targets).backward()
+        linear_cross_entropy(hidden, as_head(weight), targets).backward()
     assert max(sizes) <= 64 * 512 < 1024 * 512
 
 

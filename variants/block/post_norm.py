@@ -31,5 +31,5 @@ class PostNorm(Block):
         self.ffn, self.ffn_norm = ffn, make_norm(dims.d_model)
 
     def forward(self, x: Float[Tensor, "B T D"], context: Context) -> Float[Tensor, "B T D"]:
-        x = self.attention_norm(x + self.attention(x, context))
-        return self.ffn_norm(x + self.ffn(x, context))
+        x = self.attention_norm(x + context.drop(self.attention(x, context)))
+        return self.ffn_norm(x + context.drop(self.ffn(x, context)))

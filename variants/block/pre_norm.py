@@ -29,5 +29,5 @@ class PreNorm(Block):
         self.ffn_norm, self.ffn = make_norm(dims.d_model), ffn
 
     def forward(self, x: Float[Tensor, "B T D"], context: Context) -> Float[Tensor, "B T D"]:
-        x = x + self.attention(self.attention_norm(x), context)
-        return x + self.ffn(self.ffn_norm(x), context)
+        x = x + context.drop(self.attention(self.attention_norm(x), context))
+        return x + context.drop(self.ffn(self.ffn_norm(x), context))

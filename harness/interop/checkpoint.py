@@ -1,0 +1,150 @@
+"""Read a Qwen3 checkpoint: what it is from its first bytes, then its weights, tensor by tensor."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness.core.model import LanguageModel
+from harness.core.spec import VariantSpec
+from harness.errors import AblateError, ConfigError
+from harness.interop.from_config import from_config
+from harness.interop.names import EMBEDDING, HEAD, Piece, is_fused, pieces
+from harness.interop.shards import Reader, Stored, list_tensors, open_tensors
+
+DTYPES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16", "F64": "float64"}
+SHOWN = 8  # problems of one kind in a message
+ROWS = 4096  # of the head compared at a time
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A folder whose configuration and tensors were found to agree."""
+
+    folder: Path
+    variant: VariantSpec
+    tensors: dict[str, Stored]
+
+    @property
+    def dtypes(self) -> list[str]:
+        """The types of number that the weights are stored in."""
+        return sorted({DTYPES[stored.dtype] for stored in self.tensors.values()})
+
+    def load(self) -> LanguageModel:
+        """Build the model in fp32 and give it these weights.
+
+        Raises:
+            AblateError: a second copy of tied weights differs from the first.
+        """
+        model = LanguageModel(self.variant)
+        with open_tensors(self.tensors) as reader, torch.no_grad():
+            for name, parameter in weights(model).items():
+                for piece in pieces(name, tuple(parameter.shape), is_fused(self.tensors)):
+                    parameter[piece.ours].copy_(reader.read(piece.name, piece.theirs))
+            if self.variant.tie_embeddings and HEAD in self.tensors:
+                self._check_head(reader)
+        return model.eval()
+
+    def _check_head(self, reader: Reader) -> None:
+        for start in range(0, self.tensors[HEAD].shape[0], ROWS):
+            rows = slice(start, start + ROWS)
+            if not torch.equal(reader.read(HEAD, rows), reader.read(EMBEDDING, rows)):
+                says = "tie_word_embeddings is true"
+                raise AblateError(f"{self.folder}: {says}, but {HEAD} differs from {EMBEDDING}")
+
+
+def read_variant(folder: Path) -> VariantSpec:
+    """Return the variant that a folder's `config.json` describes.
+
+    Raises:
+        AblateError: there is none, or it describes something that we do not have.
+    """
+    file = folder / "config.json"
+    try:
+        written = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        raise AblateError(f"there is no {file}") from None
+    except ValueError as error:
+        raise AblateError(f"{file}: no JSON: {error}") from None
+    if not isinstance(written, dict):
+        raise AblateError(f"{file}: must be an object, but is {type(written).__name__}")
+    try:
+        return from_config(written)
+    except ConfigError as error:
+        raise error.within(str(file)) from None
+
+
+def open_checkpoint(folder: Path) -> Checkpoint:
+    """Check a checkpoint without reading its weights.
+
+    Raises:
+        AblateError: a tensor is missing, not known, or of another shape than the configuration
+            says; the message names all of them.
+    """
+    variant = read_variant(folder)
+    tensors = list_tensors(folder)
+    with torch.device("meta"):
+        model = LanguageModel(variant)
+    problems = list(_mismatches(model, tensors))
+    if problems:
+        raise AblateError("\n".join([f"{folder}: the tensors do not fit config.json", *problems]))
+    return Checkpoint(folder, variant, tensors)
+
+
+def import_model(folder: Path) -> LanguageModel:
+    """Return the model of a Qwen3 checkpoint, in fp32 whatever its weights are stored in.
+
+    Raises:
+        AblateError: the folder holds no checkpoint that we can express, or a damaged one.
+    """
+    return open_checkpoint(folder).load()
+
+
+def weights(model: LanguageModel) -> dict[str, Tensor]:
+    """Return the tensors of a model that a checkpoint holds, each once.
+
+    What an objective has learned serves training alone.
+    """
+    state = model.state_dict()
+    if model.spec.tie_embeddings:
+        del state["head.weight"]
+    return {name: t for name, t in state.items() if not name.startswith("objective.")}
+
+
+def _mismatches(model: LanguageModel, tensors: dict[str, Stored]) -> Iterator[str]:
+    expected: dict[str, tuple[str, Piece]] = {}
+    for name, parameter in weights(model).items():
+        for piece in pieces(name, tuple(parameter.shape), is_fused(tensors)):
+            expected[piece.name] = (name, piece)
+    missing = expected.keys() - tensors.keys()
+    yield from _shown("missing", [_known(*expected[name]) for name in expected if name in missing])
+    extra = tensors.keys() - expected.keys() - ({HEAD} if model.spec.tie_embeddings else set())
+    yield from _shown("not known", sorted(extra))
+    shared = [name for name in expected if name in tensors]
+    yield from _shown(
+        "of another shape",
+        [
+            f"{_known(*expected[name])} but {list(tensors[name].shape)}"
+            for name in shared
+            if tensors[name].shape != expected[name][1].shape
+        ],
+    )
+    other = [f"{name} is {tensors[name].dtype}" for name in tensors]
+    yield from _shown(
+        "of a type that is not supported",
+        [said for said, about in zip(other, tensors.values(), strict=True) if about.dtype not in DTYPES],
+    )
+
+
+def _known(ours: str, piece: Piece) -> str:
+    return f"{piece.name} (our {ours}), which must be {list(piece.shape)}"
+
+
+def _shown(kind: str, found: list[Any]) -> Iterator[str]:
+    yield from (f"  {kind}: {item}" for item in found[:SHOWN])
+    if len(found) > SHOWN:
+        yield f"  {kind}: {len(found) - SHOWN} more"

@@ -1,0 +1,100 @@
+"""Write a model as a Qwen3 checkpoint that transformers loads."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness.core.model import LanguageModel
+from harness.errors import AblateError
+from harness.interop.checkpoint import weights
+from harness.interop.names import pieces
+from harness.interop.shards import write_shards
+from harness.interop.to_config import to_config
+from harness.interop.tokenizer import HubTokenizer
+from harness.quantities import format_bytes
+
+SHARD_BYTES = 5_000_000_000
+SPARE = 1.02  # of the disk, for headers and small files
+
+
+def export_model(
+    model: LanguageModel,
+    folder: Path,
+    tokenizer: HubTokenizer | None = None,
+    dtype: torch.dtype = torch.float32,
+    shard_bytes: int = SHARD_BYTES,
+) -> None:
+    """Write configuration, weights and tokenizer; the folder appears when all of it is there.
+
+    Args:
+        model: With the weights to write, and its variant.
+        folder: Must not exist, or be empty.
+        tokenizer: That its tokens come from.
+        dtype: To write the weights in.
+        shard_bytes: Largest size of a file of weights.
+
+    Raises:
+        ConfigError: Qwen3 cannot express the variant; everything in the way is named.
+        AblateError: the folder is taken, or the disk has no room.
+    """
+    config = to_config(model.spec, dtype, tokenizer and tokenizer.separator)
+    size = sum(t.numel() for t in weights(model).values()) * dtype.itemsize
+    with _new_folder(folder, size) as made:
+        _write_json(made / "config.json", config)
+        ids = ("bos_token_id", "eos_token_id")
+        generation = {key: config[key] for key in ids if config[key] is not None}
+        if tokenizer:
+            generation["pad_token_id"] = tokenizer.separator
+            tokenizer.write(made, model.spec.dims)
+        _write_json(made / "generation_config.json", generation)
+        write_shards(_tensors(model, dtype), made, shard_bytes)
+
+
+def _tensors(model: LanguageModel, dtype: torch.dtype) -> Iterator[tuple[str, int, Any]]:
+    for name, parameter in weights(model).items():
+        for piece in pieces(name, tuple(parameter.shape)):
+            part = parameter[piece.ours]
+            yield piece.name, part.numel() * dtype.itemsize, partial(_as_stored, part, dtype)
+
+
+def _as_stored(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    return tensor.to(device="cpu", dtype=dtype).contiguous()
+
+
+@contextmanager
+def _new_folder(folder: Path, size: int) -> Iterator[Path]:
+    """Yield a folder beside the one wanted, and give it that name when all has been written."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise AblateError(f"{folder} is not empty: nothing is overwritten")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder.parent).free
+    if size * SPARE > free:
+        room = f"{format_bytes(size)} are needed and {format_bytes(free)} are free"
+        raise AblateError(f"there is no room for {folder}: {room}")
+    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        yield made
+        made.chmod(0o777 & ~_umask())
+        os.replace(made, folder)  # noqa: PTH105 - an empty folder gives way, a full one does not
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
