@@ -21,7 +21,11 @@ def _entry(entry: Entry, users: list[str]) -> None:
             st.markdown(f"**{literal(entry['name'])}**", width="content")
             for alias in entry["aliases"]:
                 st.badge(f"also {literal(alias)}", color="gray")
+            if entry["fault"]:
+                st.badge("known fault", icon=":material/bug_report:", color="orange")
         st.markdown(with_code(entry["summary"]))
+        if entry["fault"]:
+            st.warning(literal(entry["fault"]), icon=":material/bug_report:")
         if options := entry["options"]:
             st.dataframe(_options(options), hide_index=True, width="content", alt="Options")
         st.caption(_cost(entry))
@@ -36,6 +40,7 @@ def _options(options: list[dict[str, object]]) -> pd.DataFrame:
             "option": option["name"],
             "type": option["type"],
             "default": "required" if option["required"] else str(option["default"]),
+            "meaning": option["meaning"],
         }
         for option in options
     ]

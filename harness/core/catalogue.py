@@ -1,6 +1,7 @@
 """Every component as data: what it is, its options, where it comes from and what it costs."""
 
 import inspect
+import itertools
 from typing import Any
 
 from harness.core.cost import measure_cost
@@ -35,7 +36,8 @@ def _describe(slot: str, registry: Registry[Any], name: str) -> dict[str, Any]:
         "summary": text.split("\n\n")[0].replace("\n", " "),
         "description": text,
         "source": section(text, "Source:"),
-        "options": _options(registry, name),
+        "fault": getattr(component, "fault", ""),
+        "options": _options(registry, name, text),
         "file": inspect.getsourcefile(component),
         "cost": _cost(slot, name),
     }
@@ -43,26 +45,42 @@ def _describe(slot: str, registry: Registry[Any], name: str) -> dict[str, Any]:
 
 def section(docstring: str, title: str) -> str:
     """Return the indented text under a title of a docstring, empty if there is none."""
+    return " ".join(line.strip() for line in _lines(docstring, title)).strip()
+
+
+def _lines(docstring: str, title: str) -> list[str]:
     lines = docstring.splitlines()
-    if title not in [line.strip() for line in lines]:
-        return ""
-    start = [line.strip() for line in lines].index(title) + 1
-    body = []
-    for line in lines[start:]:
-        if line.strip() and not line.startswith(" "):
-            break
-        body.append(line.strip())
-    return " ".join(body).strip()
+    if title not in lines:
+        return []
+    body = itertools.takewhile(
+        lambda line: line.startswith(" ") or not line, lines[lines.index(title) + 1 :]
+    )
+    return [line.removeprefix("    ") for line in body]
 
 
-def _options(registry: Registry[Any], name: str) -> list[dict[str, Any]]:
+def _options(registry: Registry[Any], name: str, docstring: str) -> list[dict[str, Any]]:
     schema = registry.schema(name).model_json_schema()
     required = schema.get("required", [])
+    meanings = _meanings(docstring)
     return [
         {"name": option, "type": _type(about), "required": option in required}
         | ({} if option in required else {"default": about.get("default")})
+        | {"meaning": meanings.get(option, "")}
         for option, about in schema.get("properties", {}).items()
     ]
+
+
+def _meanings(docstring: str) -> dict[str, str]:
+    """Return what `Options:` says of each option; a line that is indented goes on."""
+    meanings: dict[str, str] = {}
+    option = ""
+    for line in _lines(docstring, "Options:"):
+        if line.startswith(" "):
+            meanings[option] += f" {line.strip()}"
+        elif line:
+            option, _, meaning = line.partition(":")
+            meanings[option] = meaning.strip()
+    return meanings
 
 
 def _type(about: dict[str, Any]) -> str:

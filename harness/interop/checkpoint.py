@@ -4,16 +4,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
 
 from harness.core.model import LanguageModel
 from harness.core.spec import VariantSpec
 from harness.errors import AblateError, ConfigError
 from harness.interop.from_config import from_config
-from harness.interop.names import EMBEDDING, HEAD, Piece, is_fused, pieces
+from harness.interop.names import EMBEDDING, HEAD, Piece, is_fused, pieces, weights
 from harness.interop.shards import Reader, Stored, list_tensors, open_tensors
 
 DTYPES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16", "F64": "float64"}
@@ -75,7 +73,7 @@ def read_variant(folder: Path) -> VariantSpec:
     try:
         return from_config(written)
     except ConfigError as error:
-        raise error.within(str(file)) from None
+        raise AblateError("\n".join(f"{file}: {problem}" for problem in error.problems)) from None
 
 
 def open_checkpoint(folder: Path) -> Checkpoint:
@@ -104,47 +102,30 @@ def import_model(folder: Path) -> LanguageModel:
     return open_checkpoint(folder).load()
 
 
-def weights(model: LanguageModel) -> dict[str, Tensor]:
-    """Return the tensors of a model that a checkpoint holds, each once.
-
-    What an objective has learned serves training alone.
-    """
-    state = model.state_dict()
-    if model.spec.tie_embeddings:
-        del state["head.weight"]
-    return {name: t for name, t in state.items() if not name.startswith("objective.")}
-
-
 def _mismatches(model: LanguageModel, tensors: dict[str, Stored]) -> Iterator[str]:
     expected: dict[str, tuple[str, Piece]] = {}
     for name, parameter in weights(model).items():
         for piece in pieces(name, tuple(parameter.shape), is_fused(tensors)):
             expected[piece.name] = (name, piece)
-    missing = expected.keys() - tensors.keys()
-    yield from _shown("missing", [_known(*expected[name]) for name in expected if name in missing])
-    extra = tensors.keys() - expected.keys() - ({HEAD} if model.spec.tie_embeddings else set())
-    yield from _shown("not known", sorted(extra))
-    shared = [name for name in expected if name in tensors]
-    yield from _shown(
-        "of another shape",
-        [
-            f"{_known(*expected[name])} but {list(tensors[name].shape)}"
-            for name in shared
-            if tensors[name].shape != expected[name][1].shape
-        ],
-    )
-    other = [f"{name} is {tensors[name].dtype}" for name in tensors]
-    yield from _shown(
-        "of a type that is not supported",
-        [said for said, about in zip(other, tensors.values(), strict=True) if about.dtype not in DTYPES],
-    )
+    # released models that tie may store the table twice; whether the two agree is seen on loading
+    known = {*expected, HEAD} if model.spec.tie_embeddings else set(expected)
+    wanted = {
+        theirs: f"{theirs} (our {ours}), which must be {list(piece.shape)}"
+        for theirs, (ours, piece) in expected.items()
+    }
+    yield from _shown("missing", [wanted[name] for name in expected if name not in tensors])
+    yield from _shown("not known", [name for name in tensors if name not in known])
+    misshaped = [
+        f"{wanted[name]}, but is {list(tensors[name].shape)}"
+        for name, (_, piece) in expected.items()
+        if name in tensors and tensors[name].shape != piece.shape
+    ]
+    yield from _shown("of another shape", misshaped)
+    untyped = [f"{n} is {t.dtype}" for n, t in tensors.items() if t.dtype not in DTYPES]
+    yield from _shown("of a type that cannot be read", untyped)
 
 
-def _known(ours: str, piece: Piece) -> str:
-    return f"{piece.name} (our {ours}), which must be {list(piece.shape)}"
-
-
-def _shown(kind: str, found: list[Any]) -> Iterator[str]:
+def _shown(kind: str, found: list[str]) -> Iterator[str]:
     yield from (f"  {kind}: {item}" for item in found[:SHOWN])
     if len(found) > SHOWN:
         yield f"  {kind}: {len(found) - SHOWN} more"

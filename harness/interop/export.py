@@ -2,8 +2,8 @@
 
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,8 +15,7 @@ from torch import Tensor
 
 from harness.core.model import LanguageModel
 from harness.errors import AblateError
-from harness.interop.checkpoint import weights
-from harness.interop.names import pieces
+from harness.interop.names import pieces, weights
 from harness.interop.shards import write_shards
 from harness.interop.to_config import to_config
 from harness.interop.tokenizer import HubTokenizer
@@ -46,7 +45,7 @@ def export_model(
         ConfigError: Qwen3 cannot express the variant; everything in the way is named.
         AblateError: the folder is taken, or the disk has no room.
     """
-    config = to_config(model.spec, dtype, tokenizer and tokenizer.separator)
+    config = to_config(model.spec, dtype, tokenizer.separator if tokenizer else None)
     size = sum(t.numel() for t in weights(model).values()) * dtype.itemsize
     with _new_folder(folder, size) as made:
         _write_json(made / "config.json", config)
@@ -80,20 +79,14 @@ def _new_folder(folder: Path, size: int) -> Iterator[Path]:
     if size * SPARE > free:
         room = f"{format_bytes(size)} are needed and {format_bytes(free)} are free"
         raise AblateError(f"there is no room for {folder}: {room}")
-    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    made = folder.with_name(f".{folder.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    made.mkdir()
     try:
         yield made
-        made.chmod(0o777 & ~_umask())
         os.replace(made, folder)  # noqa: PTH105 - an empty folder gives way, a full one does not
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)
         raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

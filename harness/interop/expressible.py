@@ -4,7 +4,7 @@ What is not listed here is refused, so a new component or option is refused unti
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from harness.core.registry import ComponentSpec
@@ -91,7 +91,7 @@ def _different(slot: str, cycle: tuple[ComponentSpec, ...]) -> Iterator[Problem]
     for name in dict.fromkeys(component.name for component in cycle):
         alike = [component.options for component in cycle if component.name == name]
         for option in alike[0].keys() if name in QWEN3[slot] else ():
-            values = list(dict.fromkeys(options[option] for options in alike))
+            values = _distinct(options[option] for options in alike)
             if len(values) > 1 and (slot, option) not in MAY_DIFFER:
                 message = f"Qwen3 has one value for all layers, but got {_listed(values)}"
                 yield Problem((slot, option), message)
@@ -102,11 +102,19 @@ def _window_pattern(spec: VariantSpec) -> Iterator[Problem]:
     sizes = [window for window in of_layers if window is not None]
     path = ("attention", "window")
     if len(set(sizes)) > 1:
-        yield Problem(path, f"Qwen3 has one window, but got {_listed(list(dict.fromkeys(sizes)))}")
+        yield Problem(path, f"Qwen3 has one window, but got {_listed(_distinct(sizes))}")
     elif sizes and any(experts(spec)) and len(sizes) < len(of_layers):
         yield Problem(path, "Qwen3 with experts has a window in every layer or in none")
     elif sizes and None in of_layers[-len(sizes) :]:
         yield Problem(path, "Qwen3 has full attention in its first layers and windows in the rest")
+
+
+def _distinct(values: Iterable[Any]) -> list[Any]:
+    found: list[Any] = []
+    for value in values:
+        if value not in found:
+            found.append(value)
+    return found
 
 
 def _listed(values: list[Any]) -> str:

@@ -11,7 +11,14 @@ from harness.schema import Frozen, parse
 
 # Fields that say nothing of what the model computes from its weights.
 SILENT = {
-    *("architectures", "transformers_version", "dtype", "torch_dtype", "use_cache", "_name_or_path"),
+    *(
+        "architectures",
+        "transformers_version",
+        "dtype",
+        "torch_dtype",
+        "use_cache",
+        "_name_or_path",
+    ),
     *("bos_token_id", "eos_token_id", "pad_token_id", "output_attentions", "output_hidden_states"),
     *("attention_dropout", "output_router_logits", "return_dict"),
 }
@@ -44,17 +51,17 @@ class Qwen3Config(Frozen):
 
     def windows(self) -> list[int | None]:
         """Return the attention window of every layer."""
-        full = self.max_window_layers if self.use_sliding_window else self.num_hidden_layers
-        kinds = self.layer_types or [
-            "full_attention" if i < full else "sliding_attention"
-            for i in range(self.num_hidden_layers)
-        ]
-        if len(kinds) != self.num_hidden_layers:
-            must = f"must name num_hidden_layers ({self.num_hidden_layers}) layers"
-            raise ConfigError.at(("layer_types",), f"{must}, but names {len(kinds)}")
-        if not self.use_sliding_window and "sliding_attention" in kinds:
+        n_layers = self.num_hidden_layers
+        full = self.max_window_layers if self.use_sliding_window else n_layers
+        windowed = [i >= full for i in range(n_layers)]
+        if self.layer_types is not None:  # has the last word
+            windowed = [kind == "sliding_attention" for kind in self.layer_types]
+        if len(windowed) != n_layers:
+            must = f"must name num_hidden_layers ({n_layers}) layers"
+            raise ConfigError.at(("layer_types",), f"{must}, but names {len(windowed)}")
+        if not self.use_sliding_window and any(windowed):
             raise ConfigError.at(("layer_types",), "has windows, but use_sliding_window is false")
-        return [self.sliding_window if kind == "sliding_attention" else None for kind in kinds]
+        return [self.sliding_window if w else None for w in windowed]
 
     def ffn(self) -> list[Any]:
         """Return the feed-forward component of every layer."""
@@ -66,7 +73,7 @@ class Qwen3MoeConfig(Qwen3Config):
 
     head_dim: int | None = None
     moe_intermediate_size: int
-    num_experts: int = Field(alias="num_experts")
+    num_experts: int
     num_experts_per_tok: int
     norm_topk_prob: bool = False
     router_aux_loss_coef: float = 0.001
@@ -76,9 +83,10 @@ class Qwen3MoeConfig(Qwen3Config):
     def windows(self) -> list[int | None]:
         """Return the attention window of every layer: the same one."""
         window = self.sliding_window if self.use_sliding_window else None
-        expected = "full_attention" if window is None else "sliding_attention"
-        if set(self.layer_types or [expected]) != {expected}:
-            raise ConfigError.at(("layer_types",), f"with experts, all must be {expected!r}")
+        windowed = window is not None
+        if any((kind == "sliding_attention") != windowed for kind in self.layer_types or ()):
+            must = "with experts, all layers must be as use_sliding_window says"
+            raise ConfigError.at(("layer_types",), must)
         return [window] * self.num_hidden_layers
 
     def ffn(self) -> list[Any]:
@@ -95,7 +103,9 @@ class Qwen3MoeConfig(Qwen3Config):
 
     def _is_sparse(self, layer_idx: int) -> bool:
         dense = layer_idx in (self.mlp_only_layers or ())
-        return not dense and self.num_experts > 0 and (layer_idx + 1) % self.decoder_sparse_step == 0
+        return (
+            not dense and self.num_experts > 0 and (layer_idx + 1) % self.decoder_sparse_step == 0
+        )
 
 
 MODELS: dict[str, type[Qwen3Config]] = {"qwen3": Qwen3Config, "qwen3_moe": Qwen3MoeConfig}

@@ -4,6 +4,10 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
+from torch import Tensor
+
+from harness.core.model import LanguageModel
+
 _PREFIXES = {  # ours -> theirs
     "embedding.": "model.embed_tokens.",
     "blocks.": "model.layers.",
@@ -29,6 +33,17 @@ class Piece(NamedTuple):
     shape: tuple[int, ...]  # of the whole tensor
     theirs: Any  # index of the part in the tensor
     ours: Any  # index of the part in our parameter
+
+
+def weights(model: LanguageModel) -> dict[str, Tensor]:
+    """Return the tensors of a model that a checkpoint holds, each once.
+
+    What an objective has learned serves training alone.
+    """
+    state = model.state_dict()
+    if model.spec.tie_embeddings:
+        del state["head.weight"]
+    return {name: t for name, t in state.items() if not name.startswith("objective.")}
 
 
 def pieces(name: str, shape: tuple[int, ...], fused: bool = False) -> Iterator[Piece]:

@@ -85,7 +85,9 @@ def write_shards(tensors: Iterator[tuple[str, int, Any]], folder: Path, limit: i
     for file, shard in zip(names if len(shards) > 1 else [WEIGHTS], shards, strict=True):
         save_file({name: load() for name, load in shard.items()}, folder / file, {"format": "pt"})
     if len(shards) > 1:
-        weight_map = {name: file for file, shard in zip(names, shards, strict=True) for name in shard}
+        weight_map = {
+            name: file for file, shard in zip(names, shards, strict=True) for name in shard
+        }
         index = {"metadata": {"total_size": total}, "weight_map": weight_map}
         (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", "utf-8")
     return total

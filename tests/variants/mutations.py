@@ -8,15 +8,13 @@ Each fault is one that a reference implementation made, or that a hand could sli
 
 # ruff: noqa: E501 - a table of texts reads better unbroken
 
-import os
-import shutil
 import sys
-import tempfile
-import traceback
-from dataclasses import dataclass
 from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[2]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from planting import Mutation, plant
+
 PARITY = "tests/variants/test_qwen3_parity.py"
 CONTRACTS = "tests/variants/test_contracts.py::test_every_component_keeps_its_contracts"
 ATTEND, LOSS = "tests/core/test_attend.py", "tests/core/test_cross_entropy.py"
@@ -29,18 +27,12 @@ ENTROPY, DRAW = "harness/core/cross_entropy.py", "harness/core/initialization.py
 PRICE, MATCHING = "harness/core/cost.py", "harness/core/match.py"
 
 
-@dataclass(frozen=True)
-class Mutation:
-    """Texts of one file that are replaced, and the tests that have to notice."""
-
-    name: str
-    file: str
-    patches: tuple[tuple[str, str], ...]
-    tests: tuple[str, ...] = (PARITY,)
-
-
 def of(name: str, file: str, old: str, new: str, *tests: str) -> Mutation:
-    return Mutation(name, file, ((old, new),), tests or (PARITY,))
+    return several(name, file, ((old, new),), *tests)
+
+
+def several(name: str, file: str, patches: tuple[tuple[str, str], ...], *tests: str) -> Mutation:
+    return Mutation(name, file, patches, tests or (PARITY,))
 
 
 Q_NORM = "q = self.q_norm(self.q_proj(x).view(heads))  # B T H C"
@@ -71,12 +63,12 @@ MUTATIONS = (
        "F.silu(self.up_proj(x)) * self.gate_proj(x)"),
     of("scale by d / h", GQA, "bias=bias)\n        return",
        "bias=bias, scale=(x.shape[-1] / q.shape[2]) ** -0.5)\n        return"),
-    Mutation("QK-norm over all heads", GQA, ((Q_NORM, WIDE_NORM.format("q")), (K_NORM, WIDE_NORM.format("k")))),
-    Mutation("QK-norm after RoPE", GQA, (
+    several("QK-norm over all heads", GQA, ((Q_NORM, WIDE_NORM.format("q")), (K_NORM, WIDE_NORM.format("k")))),
+    several("QK-norm after RoPE", GQA, (
         (Q_NORM, "q = self.q_proj(x).view(heads)"), (K_NORM, "k = self.k_proj(x).view(heads)"),
         (ROTATE, ROTATE + "; q, k = self.q_norm(q), self.k_norm(k)"))),
     of("no norm of the keys", GQA, K_NORM, "k = self.k_proj(x).view(heads)"),
-    Mutation("RoPE interleaved", ROPE, (
+    several("RoPE interleaved", ROPE, (
         ("torch.cat((angles, angles), dim=-1)", "angles.repeat_interleave(2, dim=-1)"),
         ("x * cos + torch.cat((-second, first), dim=-1) * sin", INTERLEAVED))),
     of("RoPE by head", ROPE, "return _turn(q, cos, sin), _turn(k, cos, sin)", BY_HEAD),
@@ -91,11 +83,11 @@ MUTATIONS = (
        "positions if caches is None else positions + caches[0].lengths[:, None]", "positions"),
     of("cache offset 0 in slots", CACHE, "slots = self.lengths[:, None] +",
        "slots = 0 * self.lengths[:, None] +"),
-    Mutation("repeat instead of repeat_interleave", ATTENTION, (
+    several("repeat instead of repeat_interleave", ATTENTION, (
         (KEYS, "        k.repeat(1, 1, q.shape[2] // k.shape[2], 1).transpose(1, 2),"),
         (VALUES, "        v.repeat(1, 1, q.shape[2] // v.shape[2], 1).transpose(1, 2),"))),
-    Mutation("mask diagonal -1", ATTENTION, (("attn_mask=mask,", TRIANGLE.format(-1)), CAUSAL)),
-    Mutation("mask diagonal +1", ATTENTION, (("attn_mask=mask,", TRIANGLE.format(1)), CAUSAL)),
+    several("mask diagonal -1", ATTENTION, (("attn_mask=mask,", TRIANGLE.format(-1)), CAUSAL)),
+    several("mask diagonal +1", ATTENTION, (("attn_mask=mask,", TRIANGLE.format(1)), CAUSAL)),
     of("no causal mask", ATTENTION, *CAUSAL),
     of("cached mask one ahead", ATTENTION, "allowed = keys <= queries", "allowed = keys <= queries + 1"),
     of("cached mask without itself", ATTENTION, "allowed = keys <= queries", "allowed = keys < queries"),
@@ -180,7 +172,6 @@ MUTATIONS = (
        "model.new_caches(1, seq_len)", COST),
     of("an uncounted product is free", "harness/core/flops.py", "raise UncountedOperation(", "print(", COST),
     of("activations are free", PRICE, "return state + sum(", "return state + 0 * sum(", COST),
-    of("an equal arm is moved to the grid", MATCHING, "if abs(residual(before)) <= 1e-12:", "if False:", MATCH),
     of("the tolerance is not checked", MATCHING, "if abs(residual(best)) > tolerance:", "if False:", MATCH),
     of("the first candidate is taken", MATCHING, "key=lambda d_ff: abs(residual(d_ff))", "key=lambda d_ff: d_ff",
        MATCH),
@@ -202,89 +193,8 @@ MUTATIONS = (
 
 def main(words: list[str]) -> int:
     """Run every chosen mutation; print each verdict and the count."""
-    import pytest  # noqa: F401 - imported before the copies are: children then start at once
-    import torch
-    from transformers import Qwen3Config, Qwen3ForCausalLM  # noqa: F401
-
-    torch.set_num_threads(1)
     chosen = [m for m in MUTATIONS if not words or any(w in m.name for w in words)]
-    survivors = [] if words else [f"unchanged source: {t}" for t in _failing_as_it_is(chosen)]
-    for mutation in chosen:
-        with tempfile.TemporaryDirectory() as folder:
-            copy = _copy(Path(folder))
-            _apply(mutation, copy)
-            caught = _fails(copy, mutation.tests)
-        print(f"{'caught' if caught else 'SURVIVED':9} {mutation.name}", flush=True)  # noqa: T201
-        survivors += [] if caught else [mutation.name]
-    n_caught = len(chosen) - len([s for s in survivors if not s.startswith("unchanged")])
-    print(f"{n_caught} caught / {len(chosen)} planted", *survivors, sep="\n  survivor: ")  # noqa: T201
-    return 1 if survivors else 0
-
-
-def _failing_as_it_is(chosen: list[Mutation]) -> list[str]:
-    """Return the tests that fail without any mutation: they would prove nothing."""
-    every = sorted({test for mutation in chosen for test in mutation.tests})
-    with tempfile.TemporaryDirectory() as folder:
-        copy = _copy(Path(folder))
-        return [test for test in every if _fails(copy, (test,))]
-
-
-def _copy(folder: Path) -> Path:
-    for name in ("harness", "variants", "tests"):
-        shutil.copytree(
-            REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
-        )
-    shutil.copy(REPOSITORY / "pyproject.toml", folder)
-    return folder
-
-
-def _apply(mutation: Mutation, copy: Path) -> None:
-    path = copy / mutation.file
-    source = path.read_text()
-    for old, new in mutation.patches:
-        if source.count(old) != 1:
-            raise ValueError(
-                f"{mutation.name}: {old!r} is {source.count(old)} times in {path.name}"
-            )
-        source = source.replace(old, new)
-    compile(source, path.name, "exec")
-    path.write_text(source)
-
-
-def _fails(copy: Path, tests: tuple[str, ...]) -> bool:
-    """Run tests of the copy in a child process; 0 is all passed and 1 is a failed test."""
-    child = os.fork()
-    if child == 0:
-        try:
-            code = _run_here(copy, tests)
-        except BaseException:
-            traceback.print_exc()
-            code = 99
-        finally:  # never unwind into the parent's work
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if code not in (0, 1):
-        tail = (copy / "output").read_text()[-3000:]
-        raise RuntimeError(f"the tests could not run (exit code {code}):\n{tail}")
-    return code == 1
-
-
-def _run_here(copy: Path, tests: tuple[str, ...]) -> int:
-    import pytest
-
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # some are imported already
-    os.chdir(copy)
-    sys.path[:] = [str(copy), *(p for p in sys.path if not p.startswith(str(REPOSITORY)))]
-    with (copy / "output").open("w") as output:
-        os.dup2(output.fileno(), 1)
-        os.dup2(output.fileno(), 2)
-    code = pytest.main([*tests, "-x", "-q", "-p", "no:cacheprovider", "--rootdir", str(copy)])
-    import harness
-
-    assert str(copy) in str(harness.__file__), harness.__file__
-    return int(code)
+    return plant(chosen, check_source=not words)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
@@ -10,6 +9,7 @@ from torch import Tensor
 from harness.core.context import Context
 from harness.core.dims import Dims
 from harness.core.slots import POSITION, Position
+from variants.position._rotation import check_pairs, rope_table, turn
 
 
 @POSITION.register("rope")
@@ -36,25 +36,11 @@ class RotaryPosition(Position):
         theta: Annotated[float, Field(gt=1)] = 1e6,
     ) -> None:
         super().__init__(dims, layer_idx, width)
-        if width % 2:
-            raise ValueError(f"rotates pairs of channels, so head_dim must be even, but is {width}")
+        check_pairs(width)
         self.theta, self.width = theta, width
 
     def rotate(
         self, q: Float[Tensor, "B T H C"], k: Float[Tensor, "B T K C"], context: Context
     ) -> tuple[Float[Tensor, "B T H C"], Float[Tensor, "B T K C"]]:
-        key = ("rope", self.theta, self.width, q.dtype)
-        cos, sin = context.once(key, lambda: self._cos_sin(context, q.dtype))
-        return _turn(q, cos, sin), _turn(k, cos, sin)
-
-    def _cos_sin(self, context: Context, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        device = context.positions.device
-        exponents = torch.arange(0, self.width, 2, device=device, dtype=torch.float32) / self.width
-        angles = context.positions[..., None].float() * self.theta**-exponents  # B T C/2
-        angles = torch.cat((angles, angles), dim=-1)[:, :, None]  # B T 1 C
-        return angles.cos().to(dtype), angles.sin().to(dtype)
-
-
-def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    first, second = x.chunk(2, dim=-1)
-    return x * cos + torch.cat((-second, first), dim=-1) * sin
+        cos, sin = rope_table(context, self.theta, self.width, q.dtype)
+        return turn(q, cos, sin), turn(k, cos, sin)

@@ -1,0 +1,20 @@
+"""ReGLU feed-forward: a gate of ReLU."""
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from harness.core.slots import FFN
+from variants.ffn._dense import GatedFeedForward
+
+
+@FFN.register("reglu")
+class ReGLU(GatedFeedForward):
+    """`down(relu(gate(x)) * up(x))`, with `d_ff` hidden channels and no biases.
+
+    Source:
+        Shazeer 2020, "GLU Variants Improve Transformer", arXiv:2002.05202.
+    """
+
+    def activation(self, x: Float[Tensor, "B T F"]) -> Float[Tensor, "B T F"]:
+        return F.relu(x)

@@ -1,0 +1,49 @@
+"""Turning pairs of channels by angles: what the rotary components share."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from harness.core.context import Context
+
+
+def check_pairs(width: int) -> None:
+    """Refuse a width that cannot be split into pairs."""
+    if width % 2:
+        raise ValueError(f"rotates pairs of channels, so head_dim must be even, but is {width}")
+
+
+def rates(theta: float, width: int, device: torch.device) -> Float[Tensor, "P"]:
+    """Return `theta ** (-2i / width)` for each pair i: radians a position, in fp32."""
+    exponents = torch.arange(0, width, 2, device=device, dtype=torch.float32) / width
+    return theta**-exponents
+
+
+def angles(context: Context, rates: Float[Tensor, "P"]) -> Float[Tensor, "B T 1 P"]:
+    """Return how far each pair is turned at each position, for all heads alike."""
+    return context.positions[:, :, None, None].float() * rates
+
+
+def cos_sin(
+    angles: Float[Tensor, "*A P"], dtype: torch.dtype
+) -> tuple[Float[Tensor, "*A C"], Float[Tensor, "*A C"]]:
+    """Return the tables that `turn` takes, each pair's angle standing at both of its channels."""
+    angles = torch.cat((angles, angles), dim=-1)
+    return angles.cos().to(dtype), angles.sin().to(dtype)
+
+
+def rope_table(
+    context: Context, theta: float, width: int, dtype: torch.dtype
+) -> tuple[Tensor, ...]:
+    """Return `cos_sin` at the usual rates, made once for all layers that agree."""
+    device = context.positions.device
+    return context.once(
+        ("rope", theta, width, dtype),
+        lambda: cos_sin(angles(context, rates(theta, width, device)), dtype),
+    )
+
+
+def turn(x: Float[Tensor, "B T H C"], cos: Tensor, sin: Tensor) -> Float[Tensor, "B T H C"]:
+    """Turn each pair (i, i + C/2) of channels."""
+    first, second = x.chunk(2, dim=-1)
+    return x * cos + torch.cat((-second, first), dim=-1) * sin
