@@ -168,6 +168,21 @@ def cost(
     _print(priced if as_json else price_table(priced))
 
 
+@app.command(rich_help_panel="Architectures")
+def show(
+    changes: Annotated[
+        list[str] | None, typer.Argument(help="Changes to the variant: attention=mqa n_layers=2")
+    ] = None,
+    preset: Annotated[str, typer.Option(help="The variant to begin with.")] = "tiny",
+    as_json: Json = False,
+) -> None:
+    """Show the inside of a variant: its modules, its parameters, and one forward pass."""
+    from harness.experiments.anatomy import anatomy, anatomy_view
+
+    found = anatomy(preset, changes or [])
+    _print(found if as_json else anatomy_view(found))
+
+
 @new.command("experiment")
 def new_experiment(
     name: Annotated[str, typer.Argument(help="Its name.")],

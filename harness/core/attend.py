@@ -1,11 +1,17 @@
 """Softmax attention over masked keys: what every softmax attention component shares."""
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from harness.core.context import Context
+from harness.core.window_blocks import WindowBlocks
+
+Mix = partial[Float[Tensor, "B T H W"]]
 
 
 def attend(
@@ -14,10 +20,12 @@ def attend(
     v: Float[Tensor, "B S K W"],
     context: Context,
     *,
-    key_positions: Int[Tensor, "1 S"] | None = None,
+    key_positions: Int[Tensor, "#B S"] | None = None,
     bias: Float[Tensor, "..."] | None = None,
     window: int | None = None,
     scale: float | None = None,
+    softcap: float | None = None,
+    sinks: Float[Tensor, "H"] | None = None,
 ) -> Float[Tensor, "B T H W"]:
     """Causal attention of H query heads over K key-value heads (query head h reads head h*K//H).
 
@@ -25,19 +33,54 @@ def attend(
         q: Queries.
         k: Keys.
         v: Values.
-        context: The forward pass; its padding and document boundaries are obeyed.
+        context: The forward pass; its padding, document boundaries and dropout are obeyed.
         key_positions: Positions of keys from a cache; None when keys are the queries' own.
         bias: Added to the scores, broadcastable to (B, H, T, S); None adds nothing.
         window: A token sees this many of the latest tokens, itself included; None is all.
         scale: Of the scores; None is C ** -0.5.
+        softcap: Holds scores within +- this, before `bias` is added; None leaves them.
+        sinks: A score per head that takes its share of the softmax and brings no value.
     """
+    mix: Mix = partial(_mix_fused, scale=scale, dropout=context.dropout)
+    if softcap is not None or sinks is not None:
+        mix = partial(
+            _mix_scores, softcap=softcap, sinks=sinks, scale=scale, dropout=context.dropout
+        )
+    if blocks := _worthwhile_blocks(q.shape[1], window, key_positions):
+        mask = context.once(("allowed", blocks), lambda: allowed_in_blocks(context, blocks))
+        bias = None if bias is None else blocks.pairs(bias, len(q))
+        return blocks.joined(mix(blocks.queries(q), blocks.keys(k), blocks.keys(v), mask, bias))
     mask: Tensor | None = None
-    if bias is not None or needs_mask(context, key_positions, window, q.shape[1]):
+    plain = mix.func is _mix_fused and bias is None
+    if not plain or needs_mask(context, key_positions, window, q.shape[1]):
         # Layers whose caches agree are handed the same positions, and share the mask; the positions
         # are kept beside it so that no other tensor can come to have their id.
         key = ("allowed", window, id(key_positions))
         make = lambda: (allowed_keys(context, key_positions, window), key_positions)  # noqa: E731
         mask, _ = context.once(key, make)
+    return mix(q, k, v, mask, bias)
+
+
+def _worthwhile_blocks(
+    n_tokens: int, window: int | None, key_positions: Tensor | None
+) -> WindowBlocks | None:
+    if window is None or key_positions is not None:
+        return None
+    blocks = WindowBlocks(n_tokens, window)
+    return blocks if blocks.n_keys < n_tokens else None  # else no pair is saved
+
+
+def _mix_fused(
+    q: Float[Tensor, "B T H C"],
+    k: Float[Tensor, "B S K C"],
+    v: Float[Tensor, "B S K W"],
+    mask: Bool[Tensor, "#B 1 T S"] | None,
+    bias: Float[Tensor, "..."] | None,
+    *,
+    scale: float | None,
+    dropout: float,
+) -> Float[Tensor, "B T H W"]:
+    """Mix values by torch's fused kernels, which never hold the scores; no mask means causal."""
     if bias is not None and mask is not None:
         mask = bias.to(q.dtype).masked_fill(~mask, float("-inf"))
     out = F.scaled_dot_product_attention(
@@ -45,11 +88,42 @@ def attend(
         k.transpose(1, 2),
         v.transpose(1, 2),
         attn_mask=mask,
+        dropout_p=dropout,
         is_causal=mask is None and q.shape[1] > 1,
         scale=scale,
         enable_gqa=q.shape[2] != k.shape[2],
     )
     return out.transpose(1, 2)
+
+
+def _mix_scores(
+    q: Float[Tensor, "B T H C"],
+    k: Float[Tensor, "B S K C"],
+    v: Float[Tensor, "B S K W"],
+    mask: Bool[Tensor, "#B 1 T S"],
+    bias: Float[Tensor, "..."] | None,
+    *,
+    scale: float | None,
+    dropout: float,
+    softcap: float | None,
+    sinks: Float[Tensor, "H"] | None,
+) -> Float[Tensor, "B T H W"]:
+    """Mix values by scores that are written out, for what the fused kernels cannot do to them."""
+    groups = (k.shape[2], q.shape[2] // k.shape[2])  # K G: the query heads of a key-value head
+    scores = torch.einsum("btkgc,bskc->bkgts", q.unflatten(2, groups), k).flatten(1, 2).float()
+    scores = scores * (q.shape[-1] ** -0.5 if scale is None else scale)  # B H T S
+    if softcap is not None:
+        scores = softcap * torch.tanh(scores / softcap)
+    if bias is not None:
+        scores = scores + bias
+    scores = scores.masked_fill(~mask, float("-inf"))
+    if sinks is None:
+        weights = scores.softmax(-1)
+    else:
+        sink = sinks[:, None, None].expand(*scores.shape[:3], 1)
+        weights = torch.cat((scores, sink), dim=-1).softmax(-1)[..., :-1]
+    weights = F.dropout(weights, dropout).to(v.dtype).unflatten(1, groups)
+    return torch.einsum("bkgts,bskw->btkgw", weights, v).flatten(2, 3)
 
 
 def needs_mask(
@@ -62,18 +136,39 @@ def needs_mask(
 
 
 def allowed_keys(
-    context: Context, key_positions: Int[Tensor, "1 S"] | None, window: int | None
-) -> Bool[Tensor, "B 1 T S"]:
+    context: Context, key_positions: Int[Tensor, "#B S"] | None, window: int | None
+) -> Bool[Tensor, "#B 1 T S"]:
     """Return which keys each query may read; padding reads itself, so that no row is empty."""
-    queries = context.positions[:, :, None]
-    keys = (context.positions if key_positions is None else key_positions)[:, None, :]
-    allowed = keys <= queries
-    if window is not None:
-        allowed = allowed & (keys > queries - window)
-    if key_positions is None:
-        if context.documents is not None:
-            allowed = allowed & (context.documents[:, :, None] == context.documents[:, None, :])
-        if context.valid is not None:
-            itself = torch.eye(queries.shape[1], dtype=torch.bool, device=queries.device)
-            allowed = (allowed & context.valid[:, None, :]) | itself
+    if key_positions is not None:
+        distances = context.positions[:, :, None] - key_positions[:, None, :]
+        return _within(distances, window)[:, None]
+    index = torch.arange(context.positions.shape[1], device=context.positions.device)
+    whole = lambda x: x  # noqa: E731 - nothing is cut
+    return _allowed(context, (index[:, None] - index)[None], window, whole, whole)
+
+
+def allowed_in_blocks(context: Context, blocks: WindowBlocks) -> Bool[Tensor, "BN 1 Q R"]:
+    """Return the same for a sequence that is cut into blocks."""
+    distances = blocks.distances(len(context.positions), context.positions.device)
+    return _allowed(context, distances, blocks.window, blocks.queries, blocks.keys)
+
+
+def _allowed(
+    context: Context,
+    distances: Int[Tensor, "#B T S"],
+    window: int | None,
+    of_queries: Callable[[Tensor], Tensor],
+    of_keys: Callable[[Tensor], Tensor],
+) -> Bool[Tensor, "#B 1 T S"]:
+    allowed = _within(distances, window)
+    if context.documents is not None:
+        documents = of_queries(context.documents)[:, :, None], of_keys(context.documents)[:, None]
+        allowed = allowed & (documents[0] == documents[1])
+    if context.valid is not None:
+        allowed = (allowed & of_keys(context.valid)[:, None]) | (distances == 0)
     return allowed[:, None]
+
+
+def _within(distances: Int[Tensor, "#B T S"], window: int | None) -> Bool[Tensor, "#B T S"]:
+    allowed = distances >= 0
+    return allowed if window is None else allowed & (distances < window)

@@ -8,10 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from harness.core.counts import count_parameters
 from harness.core.flops import FlopCounter
 from harness.core.model import LanguageModel
-from harness.core.slots import Slot
+from harness.core.slots import PRECISION, Slot
 from harness.core.spec import VariantSpec
+from harness.errors import ConfigError
 
 OPTIMIZER_COPIES = 4  # weights, gradients and the two moments of Adam, all in fp32
 
@@ -29,6 +31,7 @@ class Cost:
     cache_bytes: int  # of one sequence of `seq_len` tokens
     cache_bytes_per_token: float
     cache_dtype: str
+    weight_bytes: int  # as stored for inference, in the variant's precision; shared ones once
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields by name."""
@@ -41,28 +44,45 @@ def measure_cost(
     """Measure a variant on the meta device, eagerly, at one sequence of `seq_len` tokens.
 
     Raises:
-        ConfigError: the variant cannot be built.
+        ConfigError: the variant cannot be built, or not be converted for inference.
         UncountedOperation: a component multiplies matrices in a way that has no FLOP formula.
     """
     with torch.device("meta"):
         model = LanguageModel(spec)
         forward, train = count_flops(model, batch_size=1, seq_len=seq_len)
         caches = model.new_caches(1, seq_len, cache_dtype)
-    params = sum(p.numel() for p in model.parameters())
-    embedding = model.embedding.weight.numel()
-    vocabulary = embedding if spec.tie_embeddings else 2 * embedding
+    counts = count_parameters(model)
     cache_bytes = sum(cache.nbytes for cache in caches)
     return Cost(
-        params=params,
-        params_active=params - sum(m.idle_params() for m in model.modules() if isinstance(m, Slot)),
-        params_non_embedding=params - vocabulary,
+        params=counts.unique,
+        params_active=counts.active,
+        params_non_embedding=counts.non_embedding,
         seq_len=seq_len,
         forward_flops_per_token=forward / seq_len,
         train_flops_per_token=train / seq_len,
         cache_bytes=cache_bytes,
         cache_bytes_per_token=cache_bytes / seq_len,
         cache_dtype=str(cache_dtype).removeprefix("torch."),
+        weight_bytes=weight_bytes(_converted(model)),
     )
+
+
+def weight_bytes(model: LanguageModel) -> int:
+    """Return the bytes of a model's weights as they are stored, those that are shared once.
+
+    What an objective has learned serves training alone and is not counted.
+    """
+    state = model.state_dict()
+    stored = (t for name, t in state.items() if not name.startswith("objective."))
+    return sum({t.untyped_storage()._cdata: t.nbytes for t in stored}.values())
+
+
+def _converted(model: LanguageModel) -> LanguageModel:
+    try:
+        PRECISION.build(model.spec.precision.infer).prepare_inference(model)
+    except ValueError as error:
+        raise ConfigError.at(("precision", "infer"), str(error)) from error
+    return model
 
 
 def count_flops(model: LanguageModel, batch_size: int, seq_len: int) -> tuple[int, int]:
@@ -90,10 +110,16 @@ class _Training(nn.Module):
         return self.model.loss(tokens, tokens)
 
 
-def training_bytes(spec: VariantSpec, batch_size: int, seq_len: int) -> int:
-    """Return roughly what a training step holds: weights, gradients, moments and activations."""
+def training_bytes(
+    spec: VariantSpec, batch_size: int, seq_len: int, checkpointing: bool = False
+) -> int:
+    """Return roughly what a training step holds: weights, gradients, moments and activations.
+
+    With checkpointing that is without the inside of the block that is being computed again.
+    """
     with torch.device("meta"):
         model = LanguageModel(spec)
+        model.checkpointing = checkpointing
         tokens = torch.zeros(batch_size, seq_len, dtype=torch.long)
         with _saved_bytes() as saved:
             loss = model.loss(tokens, tokens)

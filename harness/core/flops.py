@@ -1,5 +1,6 @@
 """Count the FLOPs of whatever runs, and refuse to count a matrix product as nothing."""
 
+import math
 import re
 from typing import Any
 
@@ -7,11 +8,15 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+import harness.core.grouped  # noqa: F401 - defines two of the operations below
+
 aten = torch.ops.aten
 
 # Operations whose names say that they multiply matrices. One that has no formula is an error:
 # a silent zero would make its component look free.
-_MATMUL_LIKE = re.compile(r"mm|matmul|attention|conv(?!ert)|linear|bilinear|einsum|cdist|mv|dot")
+_MATMUL_LIKE = re.compile(
+    r"mm|matmul|attention|conv(?!ert)|linear|bilinear|einsum|cdist|mv|dot|solve"
+)
 _NOT_MATMUL = re.compile(r"comm|command|dropout|prepack|quantize_|_to_|pin_memory|lift")
 
 
@@ -47,6 +52,11 @@ def _grouped_mm(a: Any, b: Any, *_: Any, **__: Any) -> int:
     return 2 * a[-2] * a[-1] * b[-1]
 
 
+def _solve_triangular(matrix: Any, right: Any, *_: Any, **__: Any) -> int:
+    """Half of a square matrix meets each column."""
+    return matrix[-1] * math.prod(right)
+
+
 _FORMULAS = {
     aten._scaled_dot_product_flash_attention_for_cpu: _attention_forward,
     aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
@@ -58,6 +68,9 @@ _FORMULAS = {
     aten._weight_int8pack_mm: _int8_matrix,
     aten._int_mm: lambda a, b, *_, **__: 2 * a[0] * a[1] * b[1],
     aten._grouped_mm: _grouped_mm,
+    aten.linalg_solve_triangular: _solve_triangular,
+    torch.ops.ablate.grouped_mm: _grouped_mm,
+    torch.ops.ablate.grouped_outer_mm: lambda a, b, *_, **__: 2 * a[0] * a[1] * b[1],
     aten.dot: lambda a, _b, *_, **__: 2 * a[0],
 }
 

@@ -149,8 +149,17 @@ class LanguageModel(nn.Module):
         return context.drop(self.norm(x))
 
     def compile_trunk(self) -> None:
-        """Compile everything but the head, for one shape; the objective runs as it is."""
-        self._trunk = torch.compile(self._trunk, dynamic=False)  # type: ignore[method-assign]
+        """Compile everything but the head for training, where all batches have one shape.
+
+        The objective runs as it is, and so does all that is no training.
+        """
+        eager = self._trunk
+        compiled = torch.compile(eager, dynamic=False)
+
+        def trunk(tokens: Tensor, context: Context) -> Tensor:
+            return (compiled if self.training else eager)(tokens, context)
+
+        self._trunk = trunk  # type: ignore[method-assign]
 
     def new_caches(self, batch: int, max_len: int, dtype: torch.dtype | None = None) -> list[Cache]:
         """Return an empty cache for every layer.

@@ -22,9 +22,7 @@ def quantize(
     return values.flatten(-2), scale.squeeze(-1)
 
 
-def dequantize(
-    values: Int8[Tensor, "*B W"], scale: Float[Tensor, "*B G"]
-) -> Float[Tensor, "*B W"]:
+def dequantize(values: Int8[Tensor, "*B W"], scale: Float[Tensor, "*B G"]) -> Float[Tensor, "*B W"]:
     """Return the numbers that stand on the grid, in the type of the scales."""
     groups = values.unflatten(-1, (scale.shape[-1], -1))
     return (groups * scale[..., None]).flatten(-2)

@@ -33,9 +33,7 @@ def in_chunks(x: Shaped[Tensor, "B T H *W"], size: int) -> Shaped[Tensor, "B H N
     return x.unflatten(1, (-1, size)).movedim(3, 1).contiguous()  # else every product copies it
 
 
-def from_chunks(
-    x: Float[Tensor, "B H N c W"], n_tokens: int
-) -> Float[Tensor, "B {n_tokens} H W"]:
+def from_chunks(x: Float[Tensor, "B H N c W"], n_tokens: int) -> Float[Tensor, "B {n_tokens} H W"]:
     """Undo `in_chunks`."""
     return x.movedim(1, 3).flatten(1, 2)[:, :n_tokens]
 

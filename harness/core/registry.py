@@ -31,7 +31,7 @@ from harness.schema import parse
 
 T = TypeVar("T")
 Options = Mapping[str, Any]
-Alias = Callable[[Any], Options]  # dims -> the options that the alias fixes
+Alias = Callable[[Any], Options]  # dims -> the options that the alias fixes, or gives a `Default`
 
 ENTRY_POINTS = "ablate.components"
 _folders: list[Path] = []
@@ -47,6 +47,13 @@ class ComponentSpec:
     def to_dict(self) -> dict[str, Any]:
         """Write it as YAML does: the name beside the options."""
         return {"name": self.name, **self.options}
+
+
+@dataclass(frozen=True)
+class Default:
+    """What an option is under an alias unless it is chosen there."""
+
+    value: Any
 
 
 def use_folder(folder: Path) -> None:
@@ -136,13 +143,13 @@ class Registry(Generic[T]):
             raise ConfigError.at((), f"{expected}, but got {value!r}")
         name, options = given["name"], {k: v for k, v in given.items() if k != "name"}
         if name not in self._components and name in self.aliases():
-            alias, (name, fix) = name, self._aliases[name]
-            fixed = fix(dims)
-            for key in fixed.keys() & options.keys():
-                if options[key] != fixed[key]:
-                    fixes = f"{alias!r} is {name!r} with {key} fixed to {fixed[key]!r}"
+            alias, (name, said) = name, self._aliases[name]
+            for key, value in said(dims).items():
+                if isinstance(value, Default):
+                    options.setdefault(key, value.value)
+                elif options.setdefault(key, value) != value:
+                    fixes = f"{alias!r} is {name!r} with {key} fixed to {value!r}"
                     raise ConfigError.at((key,), f"{fixes}; write {name!r} to choose it")
-            options |= fixed
         component = self[name]
         complete = parse(self.schema(name), options).model_dump()
         if fill := getattr(component, "complete", None):

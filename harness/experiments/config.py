@@ -91,6 +91,7 @@ class MatchOptions(Frozen):
 
     train_flops: Fraction | None = None
     params: Fraction | None = None
+    active_params: Fraction | None = None
     non_embedding_params: Fraction | None = None
     by: Literal["d_ff"] = "d_ff"
 

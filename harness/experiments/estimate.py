@@ -1,50 +1,62 @@
 """How long a plan will take on this machine, from a few steps of its own training."""
 
 import os
+import statistics
 import time
 
 import torch
 
 from harness.core.cost import Cost
 from harness.core.model import LanguageModel
+from harness.core.slots import PRECISION
 from harness.data.dataset import load_dataset
 from harness.experiments.planned import ExperimentPlan, PlannedArm
 from harness.training.budget import Budget
 
 TOO_LARGE = 500_000_000  # bytes; larger models are not built only to be timed
 STEPS = 3
+ENOUGH = 2.0  # seconds; an arm whose steps are slow is timed by fewer of them
 
 
 def estimate_seconds(plan: ExperimentPlan, workers: int | None = None) -> float | None:
-    """Return about how long the pending runs will take, or None if trying would be too much."""
+    """Return about how long the pending runs will take, or None if trying would be too much.
+
+    Every arm takes a few steps of its own: kinds of layers, and precisions, differ in speed.
+    """
     device = plan.device
     slots = workers or (torch.cuda.device_count() if device.type == "cuda" else os.cpu_count()) or 1
-    sample = min(plan.arms.values(), key=lambda arm: arm.memory)
-    if not plan.pending or sample.memory > TOO_LARGE:
-        return None if plan.pending else 0.0
-    flops_per_s = _measure_speed(sample, device)
-    of_arm = {name: _seconds_of(arm, flops_per_s) for name, arm in plan.arms.items()}
+    pending = {run.arm: plan.arms[run.arm] for run in plan.pending}
+    if any(arm.memory > TOO_LARGE for arm in pending.values()):
+        return None
+    if not pending:
+        return 0.0
+    of_arm = {name: _seconds_of(arm, _measure_speed(arm, device)) for name, arm in pending.items()}
     seconds = [of_arm[run.arm] for run in plan.pending]
     return max(sum(seconds) / slots, max(seconds))
 
 
 def _measure_speed(arm: PlannedArm, device: torch.device) -> float:
     """Return training FLOPs per second of one worker: the median of a few steps."""
-    train, vocab_size = arm.arm.train, arm.matched.spec.dims.vocab_size
+    train, spec = arm.arm.train, arm.matched.spec
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    model = LanguageModel(arm.matched.spec).initialize(0).to(device)
-    tokens = torch.randint(vocab_size, (train.batch_size, train.seq_len), device=device)
-    times = []
-    for _ in range(STEPS + 1):
+    model = LanguageModel(spec).initialize(0).to(device)
+    precision = PRECISION.build(spec.precision.train)
+    precision.prepare_training(model)
+    size = (train.batch_size, train.seq_len)
+    tokens = torch.randint(spec.dims.vocab_size, size, device=device)
+    times: list[float] = []
+    while len(times) < STEPS + 1 and sum(times) < ENOUGH:
         started = time.perf_counter()
-        model.loss(tokens, tokens).backward()
+        with precision.autocast(device):
+            loss = model.loss(tokens, tokens)
+        loss.backward()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         times.append(time.perf_counter() - started)
     torch.set_num_threads(threads)
     flops = tokens.numel() * arm.matched.cost.train_flops_per_token
-    return flops / sorted(times[1:])[STEPS // 2]
+    return flops / statistics.median(times[1:] or times)
 
 
 def _seconds_of(arm: PlannedArm, flops_per_s: float) -> float:

@@ -20,6 +20,7 @@ from harness.store.records import Heartbeat, Result, RunRecord
 from harness.store.status import Status
 from harness.training.environment import describe_environment, make_deterministic
 from harness.training.evaluation import Evaluation, Evaluator
+from harness.training.gradients import gradient_norms
 from harness.training.loop import Measurement, train
 from harness.training.randomness import address
 
@@ -64,10 +65,14 @@ def _train(
     dataset = load_dataset(run.data)
     torch.manual_seed(address(seed, "build"))  # for components that draw although they should not
     model = LanguageModel(run.variant).initialize(seed).to(device)
+    model.checkpointing = config.gradient_checkpointing
+    if config.compile:
+        model.compile_trunk()
     cost = measure_cost(run.variant, config.seq_len)
     order = batches(dataset, config.batch_size, config.seq_len, seed, device)
     evaluator = Evaluator(dataset.held_out, config.seq_len, EVALUATION_BATCH, device)
     evaluation: Evaluation | None = None
+    norms = {"start": gradient_norms(model, *order[0])}
     for point in train(
         model,
         order,
@@ -80,6 +85,7 @@ def _train(
         attempt.beat(_heartbeat(point))
         last[:] = [point]
         evaluation = point.evaluation or evaluation
+    norms["end"] = gradient_norms(model, *order[0])
     assert evaluation, "the last measurement has an evaluation"
     names = [document.id for document in dataset.held_out]
     documents = zip(evaluation.nats, evaluation.n_bytes, strict=True)
@@ -89,6 +95,7 @@ def _train(
         metrics={**_spent(last[0]), **evaluation.metrics()},
         documents=dict(zip(names, documents, strict=True)),
         cost=cost.to_dict(),
+        grad_norm_by_layer=norms,
     )
 
 

@@ -62,7 +62,8 @@ def _plan_arm(
 ) -> PlannedArm:
     seq_len, d_ff = arm.train.seq_len, arm.variant.dims.d_ff
     try:
-        memory = training_bytes(arm.variant, arm.train.batch_size, seq_len)
+        checkpointing = arm.train.gradient_checkpointing
+        memory = training_bytes(arm.variant, arm.train.batch_size, seq_len, checkpointing)
         available = total_memory(device)
         if memory > available:
             needs = f"training needs about {format_bytes(memory)}"

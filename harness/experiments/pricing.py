@@ -7,13 +7,11 @@ from rich import box
 from rich.table import Table
 
 from harness.core.cost import measure_cost
-from harness.core.spec import VariantSpec
 from harness.errors import ConfigError
-from harness.experiments.overrides import apply_overrides
-from harness.experiments.resolve import with_preset
+from harness.experiments.named_variant import named_variant
 from harness.quantities import format_bytes, format_count
 
-VOCAB_SIZE, SEQ_LEN = 1024, 256
+SEQ_LEN = 256
 
 
 def price(preset: str, changes: Sequence[str], seq_len: int | None = None) -> dict[str, Any]:
@@ -22,15 +20,12 @@ def price(preset: str, changes: Sequence[str], seq_len: int | None = None) -> di
     Raises:
         ConfigError: no such preset, or a change that it does not take.
     """
-    change = apply_overrides({}, [_in_variant(c) for c in changes]).get("base", {})
-    written = with_preset({"preset": preset}, change.get("variant", {}))
-    written.setdefault("vocab_size", VOCAB_SIZE)
+    spec = named_variant(preset, changes)
+    tokens = seq_len or min(SEQ_LEN, spec.dims.max_seq_len)
+    if tokens > spec.dims.max_seq_len:
+        limit = f"must not exceed max_seq_len ({spec.dims.max_seq_len})"
+        raise ConfigError.at(("variant", "seq-len"), f"{limit}, but got {tokens}")
     try:
-        spec = VariantSpec.read(written)
-        tokens = seq_len or min(SEQ_LEN, spec.dims.max_seq_len)
-        if tokens > spec.dims.max_seq_len:
-            limit = f"must not exceed max_seq_len ({spec.dims.max_seq_len})"
-            raise ConfigError.at(("seq-len",), f"{limit}, but got {tokens}")
         cost = measure_cost(spec, tokens)
     except ConfigError as error:
         raise error.within("variant") from None
@@ -54,7 +49,3 @@ def price_table(priced: dict[str, Any]) -> Table:
     }.items():
         table.add_row(label, value)
     return table
-
-
-def _in_variant(change: str) -> str:
-    return change if change.startswith("variant.") else f"variant.{change}"

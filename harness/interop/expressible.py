@@ -15,7 +15,13 @@ from harness.errors import ConfigError, Path, Problem
 # By slot and component: the options that may differ from their default.
 QWEN3: dict[str, dict[str, set[str]]] = {
     "embedding": {"token": set()},
-    "position": {"rope": {"theta"}},
+    "position": {
+        "rope": {"theta"},
+        "yarn": {
+            *("theta", "factor", "original_max_seq_len"),
+            *("beta_fast", "beta_slow", "attention_factor"),
+        },
+    },
     "norm": {"rms_norm": {"eps"}},
     "attention": {"gqa": {"n_kv_heads", "bias", "window"}},
     "ffn": {
@@ -29,7 +35,7 @@ TRAINED_IN = {"fp32", "bf16"}
 # What tells nothing of the logits: how weights start, what is minimised, what happens later.
 SILENT = {"dims", "objective", "precision", "tie_embeddings", "dropout", "init"}
 # A layer may be windowed or not, and dense or not; all else is said once for all layers.
-MAY_DIFFER = {("attention", "window")}
+MAY_DIFFER = {"ffn", "attention.window"}
 
 
 def check_expressible(spec: VariantSpec) -> None:
@@ -87,12 +93,16 @@ def _unlisted(
 
 
 def _different(slot: str, cycle: tuple[ComponentSpec, ...]) -> Iterator[Problem]:
-    """Find options on which layers that have the same component disagree."""
-    for name in dict.fromkeys(component.name for component in cycle):
+    """Find what layers disagree on and Qwen3 says once."""
+    names = [name for name in _distinct(c.name for c in cycle) if name in QWEN3[slot]]
+    if len(names) > 1 and slot not in MAY_DIFFER:
+        message = f"Qwen3 has one component for all layers, but got {_listed(names)}"
+        yield Problem((slot,), message)
+    for name in names:
         alike = [component.options for component in cycle if component.name == name]
-        for option in alike[0].keys() if name in QWEN3[slot] else ():
+        for option in alike[0]:
             values = _distinct(options[option] for options in alike)
-            if len(values) > 1 and (slot, option) not in MAY_DIFFER:
+            if len(values) > 1 and f"{slot}.{option}" not in MAY_DIFFER:
                 message = f"Qwen3 has one value for all layers, but got {_listed(values)}"
                 yield Problem((slot, option), message)
 

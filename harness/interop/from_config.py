@@ -7,6 +7,7 @@ from pydantic import Field
 
 from harness.core.spec import VariantSpec
 from harness.errors import ConfigError, unknown
+from harness.interop.rope import read_position
 from harness.schema import Frozen, parse
 
 # Fields that say nothing of what the model computes from its weights.
@@ -91,12 +92,13 @@ class Qwen3MoeConfig(Qwen3Config):
 
     def ffn(self) -> list[Any]:
         """Return the feed-forward component of every layer."""
+        as_wide = self.moe_intermediate_size == self.intermediate_size
         moe = {
             "name": "moe",
             "n_experts": self.num_experts,
             "top_k": self.num_experts_per_tok,
             "normalize_top_k": self.norm_topk_prob,
-            "d_ff": self.moe_intermediate_size,
+            "d_ff": None if as_wide else self.moe_intermediate_size,
             "balance_loss": self.router_aux_loss_coef,
         }
         return [moe if self._is_sparse(i) else "swiglu" for i in range(self.num_hidden_layers)]
@@ -134,7 +136,7 @@ def from_config(written: Mapping[str, Any]) -> VariantSpec:
         "vocab_size": config.vocab_size,
         "max_seq_len": config.max_position_embeddings,
         "embedding": "token",
-        "position": _position(config),
+        "position": read_position(config.model_dump()),
         "norm": {"name": "rms_norm", "eps": config.rms_norm_eps},
         "attention": _attention(config),
         "ffn": config.ffn(),
@@ -156,20 +158,3 @@ def _attention(config: Qwen3Config) -> list[dict[str, Any]]:
         "bias": config.attention_bias,
     }
     return [gqa if w is None else {**gqa, "window": w} for w in config.windows()]
-
-
-def _position(config: Qwen3Config) -> dict[str, Any]:
-    """Read the angles where transformers 5 writes them, and where version 4 does."""
-    field = "rope_parameters" if config.rope_parameters else "rope_scaling"
-    said = dict(getattr(config, field) or {})
-    kind = said.pop("rope_type", said.pop("type", "default"))
-    thetas = {config.rope_theta, said.pop("rope_theta", None)} - {None}
-    if len(thetas) > 1:
-        two = " and ".join(map(str, sorted(thetas)))
-        raise ConfigError.at((field, "rope_theta"), f"contradicts rope_theta: {two}")
-    if kind != "default":
-        raise ConfigError.at((field, "rope_type"), f"{kind!r} is not supported, only 'default'")
-    for key, value in said.items():
-        if value is not None:
-            raise ConfigError.at((field, key), f"{value!r} is not supported")
-    return {"name": "rope", "theta": float(thetas.pop() if thetas else 10_000.0)}

@@ -6,6 +6,7 @@ import torch
 
 from harness.core.spec import VariantSpec
 from harness.interop.expressible import check_expressible, experts, windows
+from harness.interop.rope import rope_fields
 
 
 def to_config(spec: VariantSpec, dtype: torch.dtype, separator: int | None) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def to_config(spec: VariantSpec, dtype: torch.dtype, separator: int | None) -> d
         "rms_norm_eps": spec.norm[0].options["eps"],
         "use_cache": True,
         "tie_word_embeddings": spec.tie_embeddings,
-        **_rope(spec),
+        **rope_fields(spec.position[0]),
         "attention_bias": attention["bias"],
         "attention_dropout": 0.0,
         **_window(spec, is_moe),
@@ -50,13 +51,6 @@ def to_config(spec: VariantSpec, dtype: torch.dtype, separator: int | None) -> d
         "dtype": written,
         "torch_dtype": written,
     }
-
-
-def _rope(spec: VariantSpec) -> dict[str, Any]:
-    """Write the angles twice: as transformers 5 reads them, and as version 4 does."""
-    theta = spec.position[0].options["theta"]
-    parameters = {"rope_type": "default", "rope_theta": theta}
-    return {"rope_parameters": parameters, "rope_theta": theta, "rope_scaling": None}
 
 
 def _window(spec: VariantSpec, is_moe: bool) -> dict[str, Any]:

@@ -57,6 +57,10 @@ class Result(Frozen):
     documents: dict[str, tuple[float | None, int]] = Field(default_factory=dict)
     """Held-out loss by document: nats and bytes, both summed over the document."""
     cost: dict[str, Any] = Field(default_factory=dict)
+    grad_norm_by_layer: dict[Literal["start", "end"], list[float | None]] = Field(
+        default_factory=dict
+    )
+    """Of the first batch's loss, before the first step and after the last one."""
 
 
 def write_record(path: Path, record: Frozen) -> None:

@@ -21,7 +21,9 @@ class TrainConfig(Frozen):
     """Budget, batches, optimizer, schedule and how often to evaluate.
 
     `grad_clip` is the largest global gradient norm; `evaluations` is the number of evaluations,
-    evenly spaced over the budget, the last one at its end.
+    evenly spaced over the budget, the last one at its end. `gradient_checkpointing` computes the
+    inside of each block twice instead of keeping it: less memory, more time, the same result up to
+    rounding. `compile` lets torch compile the model without its head.
     """
 
     budget: Budget
@@ -31,6 +33,8 @@ class TrainConfig(Frozen):
     schedule: ComponentSpec
     grad_clip: float = Field(default=1.0, gt=0)
     evaluations: Count = 5
+    gradient_checkpointing: bool = False
+    compile: bool = False
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> "TrainConfig":

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from harness.core.model import LanguageModel
 from harness.core.slots import PRECISION
-from harness.errors import Diverged
+from harness.errors import AblateError, Diverged
 from harness.training.config import TrainConfig
 from harness.training.evaluation import Evaluate, Evaluation
 from harness.training.optimizers import OPTIMIZER
@@ -61,7 +61,8 @@ def train(
     """Train `model` in place, yielding a measurement a hundred times over the budget.
 
     The caller decides what a measurement is for: storing it, pruning on it, drawing it. Closing
-    the generator stops the training.
+    the generator stops the training. While it goes on, the model is as its training precision
+    makes it, also where it is evaluated; afterwards its weights are plain again.
 
     Args:
         model: On the device to train on, initialised.
@@ -72,6 +73,7 @@ def train(
         seed: Keys the randomness of each step (dropout).
 
     Raises:
+        AblateError: the targets are the tokens themselves.
         Diverged: the loss or the gradient became infinite or NaN, and the update was not made; or
             the held-out loss did.
     """
@@ -86,46 +88,51 @@ def train(
     since_tokens, since_seconds = 0, 0.0
     model.train()
 
-    while spent < 1.0:
-        started = time.perf_counter()
-        inputs, targets = (t.to(device, non_blocking=True) for t in batches[step])
-        torch.manual_seed(address(seed, "step", step))
-        factor = schedule.factor(spent)
-        for group in optimizer.param_groups:
-            group["lr"] = factor * group["peak_lr"]
+    try:
+        while spent < 1.0:
+            started = time.perf_counter()
+            inputs, targets = (t.to(device, non_blocking=True) for t in batches[step])
+            if step == 0:
+                _refuse_unshifted(inputs, targets)
+            torch.manual_seed(address(seed, "step", step))
+            factor = schedule.factor(spent)
+            for group in optimizer.param_groups:
+                group["lr"] = factor * group["peak_lr"]
 
-        with precision.autocast(device):
-            loss = model.loss(inputs, targets)
-        loss.backward()
-        grad_norm = nn.utils.clip_grad_norm_(model.parameters(), config.grad_clip)
-        losses.append(loss.item())
-        _stop_if_diverged(losses[-1], grad_norm.item(), step)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+            with precision.autocast(device):
+                loss = model.loss(inputs, targets)
+            loss.backward()
+            grad_norm = nn.utils.clip_grad_norm_(model.parameters(), config.grad_clip)
+            losses.append(loss.item())
+            _stop_if_diverged(losses[-1], grad_norm.item(), step)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
 
-        step, tokens = step + 1, tokens + inputs.numel()
-        seconds += time.perf_counter() - started
-        flops = tokens * flops_per_token
-        spent = config.budget.fraction(tokens=tokens, steps=step, flops=flops, seconds=seconds)
+            step, tokens = step + 1, tokens + inputs.numel()
+            seconds += time.perf_counter() - started
+            flops = tokens * flops_per_token
+            spent = config.budget.fraction(tokens=tokens, steps=step, flops=flops, seconds=seconds)
 
-        evaluate_now = evaluation.due(spent)
-        if report.due(spent) or evaluate_now:
-            evaluated = evaluate(model) if evaluate_now else None
-            if evaluated and not math.isfinite(evaluated.val_loss):
-                raise Diverged(f"the held-out loss is {evaluated.val_loss} after step {step}")
-            yield Measurement(
-                step=step,
-                tokens=tokens,
-                flops=flops,
-                seconds=seconds,
-                fraction=spent,
-                train_loss=sum(losses) / len(losses),
-                lr=optimizer.param_groups[0]["lr"],
-                grad_norm=grad_norm.item(),
-                tokens_per_s=(tokens - since_tokens) / (seconds - since_seconds),
-                evaluation=evaluated,
-            )
-            losses, since_tokens, since_seconds = [], tokens, seconds
+            evaluate_now = evaluation.due(spent)
+            if report.due(spent) or evaluate_now:
+                evaluated = evaluate(model) if evaluate_now else None
+                if evaluated and not math.isfinite(evaluated.val_loss):
+                    raise Diverged(f"the held-out loss is {evaluated.val_loss} after step {step}")
+                yield Measurement(
+                    step=step,
+                    tokens=tokens,
+                    flops=flops,
+                    seconds=seconds,
+                    fraction=spent,
+                    train_loss=sum(losses) / len(losses),
+                    lr=optimizer.param_groups[0]["lr"],
+                    grad_norm=grad_norm.item(),
+                    tokens_per_s=(tokens - since_tokens) / (seconds - since_seconds),
+                    evaluation=evaluated,
+                )
+                losses, since_tokens, since_seconds = [], tokens, seconds
+    finally:  # also when the generator is closed before its end
+        precision.finish_training(model)
 
 
 class _Every:
@@ -138,6 +145,13 @@ class _Every:
         reached = math.floor(fraction * self.times + 1e-9)
         due, self.passed = reached > self.passed, reached
         return due
+
+
+def _refuse_unshifted(inputs: Tensor, targets: Tensor) -> None:
+    """Refuse to train the identity. Rows of one token say nothing: there both look alike."""
+    if torch.equal(inputs, targets) and bool((inputs != inputs[:, :1]).any()):
+        shifted = "targets must be the next tokens; the loss shifts nothing"
+        raise AblateError(f"the targets of the first batch are its tokens: {shifted}")
 
 
 def _stop_if_diverged(loss: float, grad_norm: float, step: int) -> None:

@@ -416,6 +416,8 @@ def transforms_each_position_alone(subject: Subject) -> None:
     logits(model, batch)
     order = torch.tensor([4, 2, 8, 0, 1, 7, 5, 3, 6])
     parts = [m for m in model.modules() if isinstance(m, SLOTS[subject.slot].contract)]
+    nested = [inner for part in parts for inner in part.modules() if inner is not part]
+    parts = [part for part in parts if not any(part is inner for inner in nested)]
     assert parts
     for part in parts:
         takes = (seen[0],) if subject.slot == "ffn" else ()

@@ -46,6 +46,20 @@ def random_tokens(n_rows=3, length=13):
 
 
 @torch.no_grad()
+def save_reference(folder, config, dtype=torch.float32):
+    """Let transformers save a model as lively as ours; return it."""
+    model = pytest.importorskip("transformers").AutoModelForCausalLM.from_config(config)
+    generator = torch.Generator().manual_seed(0)
+    for parameter in model.parameters():
+        if parameter.ndim == 1:
+            parameter.uniform_(0.5, 1.5, generator=generator)
+        else:
+            parameter.normal_(std=0.3, generator=generator)
+    model.to(dtype).save_pretrained(folder)
+    return model
+
+
+@torch.no_grad()
 def reference_logits(folder, tokens, **arguments):
     """Return what transformers computes from a folder that it must read without complaint."""
     transformers = pytest.importorskip("transformers")
@@ -59,6 +73,22 @@ def reference_logits(folder, tokens, **arguments):
 def relative(a, b):
     """Return the largest difference, relative to the largest value."""
     return float((a - b).abs().max() / b.abs().max())
+
+
+def assert_bit_equal(model, other):
+    """Compare all tensors of two models."""
+    theirs = other.state_dict()
+    assert model.state_dict().keys() == theirs.keys()
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, theirs[name]), name
+
+
+def assert_same_logits(model, folder, tokens=None):
+    """Compare a model with what transformers reads from a folder."""
+    tokens = random_tokens() if tokens is None else tokens
+    with torch.no_grad():
+        ours = model(tokens)
+    assert relative(reference_logits(folder, tokens), ours) <= 1e-5
 
 
 def edit_config(folder, **changes):

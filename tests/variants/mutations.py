@@ -21,6 +21,7 @@ ATTEND, LOSS = "tests/core/test_attend.py", "tests/core/test_cross_entropy.py"
 INIT, COST, MATCH = (f"tests/core/test_{n}.py" for n in ("initialization", "cost", "match"))
 SPEC, REGISTRY = "tests/core/test_spec.py", "tests/core/test_registry.py"
 GQA, SWIGLU, ROPE = (f"variants/{n}.py" for n in ("attention/gqa", "ffn/swiglu", "position/rope"))
+DENSE, ROTATION = "variants/ffn/_dense.py", "variants/position/_rotation.py"
 RMS, PRE_NORM = "variants/norm/rms_norm.py", "variants/block/pre_norm.py"
 MODEL, CACHE, ATTENTION = (f"harness/core/{n}.py" for n in ("model", "cache", "attend"))
 ENTROPY, DRAW = "harness/core/cross_entropy.py", "harness/core/initialization.py"
@@ -46,21 +47,22 @@ WIDE_NORM = (
     " * torch.rsqrt(y.square().mean((-2, -1), keepdim=True) + 1e-6)"
 )
 BY_HEAD = (
-    "rates = torch.cat([self.theta ** -(torch.arange(0, self.width, 2) / self.width)] * 2)\n"
-    "        def turn(x):\n"
+    "import torch\n"
+    "        rates = torch.cat([self.theta ** -(torch.arange(0, self.width, 2) / self.width)] * 2)\n"
+    "        def turn_heads(x):\n"
     "            angles = torch.arange(x.shape[2])[:, None] * rates\n"
-    "            return _turn(x, angles.cos(), angles.sin())\n"
-    "        return turn(q), turn(k)"
+    "            return turn(x, angles.cos(), angles.sin())\n"
+    "        return turn_heads(q), turn_heads(k)"
 )
 INTERLEAVED = "x * cos + torch.stack((-x[..., 1::2], x[..., ::2]), dim=-1).flatten(-2) * sin"
 
 MUTATIONS = (
     # conformance 4.1, as far as it speaks of the dense model
-    of("sigmoid gate", SWIGLU, "F.silu(self.gate_proj(x))", "self.gate_proj(x).sigmoid()"),
+    of("sigmoid gate", SWIGLU, "F.silu(x)", "x.sigmoid()"),
     of("o_proj is missing where shapes allow it", GQA, "return self.o_proj(mixed.flatten(2))",
        "y = mixed.flatten(2)\n        return y if y.shape == x.shape else self.o_proj(y)"),
-    of("gate and up swapped", SWIGLU, "F.silu(self.gate_proj(x)) * self.up_proj(x)",
-       "F.silu(self.up_proj(x)) * self.gate_proj(x)"),
+    of("gate and up swapped", DENSE, "self.activation(self.gate_proj(x)) * self.up_proj(x)",
+       "self.activation(self.up_proj(x)) * self.gate_proj(x)"),
     of("scale by d / h", GQA, "bias=bias)\n        return",
        "bias=bias, scale=(x.shape[-1] / q.shape[2]) ** -0.5)\n        return"),
     several("QK-norm over all heads", GQA, ((Q_NORM, WIDE_NORM.format("q")), (K_NORM, WIDE_NORM.format("k")))),
@@ -68,15 +70,15 @@ MUTATIONS = (
         (Q_NORM, "q = self.q_proj(x).view(heads)"), (K_NORM, "k = self.k_proj(x).view(heads)"),
         (ROTATE, ROTATE + "; q, k = self.q_norm(q), self.k_norm(k)"))),
     of("no norm of the keys", GQA, K_NORM, "k = self.k_proj(x).view(heads)"),
-    several("RoPE interleaved", ROPE, (
+    several("RoPE interleaved", ROTATION, (
         ("torch.cat((angles, angles), dim=-1)", "angles.repeat_interleave(2, dim=-1)"),
         ("x * cos + torch.cat((-second, first), dim=-1) * sin", INTERLEAVED))),
-    of("RoPE by head", ROPE, "return _turn(q, cos, sin), _turn(k, cos, sin)", BY_HEAD),
-    of("RoPE theta ignored", ROPE, "self.theta**-exponents", "10_000.0**-exponents"),
-    of("RoPE turns the other way", ROPE, "(-second, first)", "(second, -first)"),
-    of("RoPE leaves the keys", ROPE, "_turn(q, cos, sin), _turn(k, cos, sin)", "_turn(q, cos, sin), k"),
-    of("RoPE over a wrong width", ROPE, "dtype=torch.float32) / self.width",
-       "dtype=torch.float32) / (self.width + 2)"),
+    of("RoPE by head", ROPE, "return turn(q, cos, sin), turn(k, cos, sin)", BY_HEAD),
+    of("RoPE theta ignored", ROTATION, "theta**-exponents", "10_000.0**-exponents"),
+    of("RoPE turns the other way", ROTATION, "(-second, first)", "(second, -first)"),
+    of("RoPE leaves the keys", ROPE, "turn(q, cos, sin), turn(k, cos, sin)", "turn(q, cos, sin), k"),
+    of("RoPE over a wrong width", ROTATION, "dtype=torch.float32) / width",
+       "dtype=torch.float32) / (width + 2)"),
     of("RoPE starts at one beside a cache", MODEL, "positions + caches[0].lengths[:, None]",
        "positions + caches[0].lengths[:, None] + 1", PARITY, CONTRACTS),
     of("cache offset 0 in positions", MODEL,
@@ -93,11 +95,11 @@ MUTATIONS = (
     of("cached mask without itself", ATTENTION, "allowed = keys <= queries", "allowed = keys < queries"),
     of("untied head", MODEL, "if spec.tie_embeddings:", "if False:"),
     of("head always tied", MODEL, "if spec.tie_embeddings:", "if True:"),
-    of("eps 1e-5", RMS, "= 1e-6) -> None", "= 1e-5) -> None"),
+    of("eps 1e-5", RMS, "Field(gt=0)] = 1e-6", "Field(gt=0)] = 1e-5"),
     of("eps outside the root", RMS, "torch.rsqrt(y.square().mean(-1, keepdim=True) + self.eps)",
        "1 / (y.square().mean(-1, keepdim=True).sqrt() + self.eps)"),
     of("norm takes the mean away", RMS, "y = x.float()", "y = x.float() - x.float().mean(-1, keepdim=True)"),
-    of("weight before the cast", RMS, "self.weight * y.to(x.dtype)", "(self.weight.float() * y).to(x.dtype)"),
+    of("weight before the cast", RMS, "self._scale(y.to(x.dtype))", "self._scale(y).to(x.dtype)"),
     of("target not shifted", "harness/data/batches.py", "batch[:, 1:].contiguous()",
        "batch[:, :-1].contiguous()", "tests/data/test_batches.py"),
     of("target shifted twice", "variants/objective/next_token.py", "targets.flatten())",
@@ -167,7 +169,8 @@ MUTATIONS = (
     of("a statement counts once in training", PRICE, "passes=3", "passes=1", COST),
     of("nested statements all count", PRICE, "and not inside", "", COST),
     of("a statement is added", PRICE, "counter.get_total_flops() - replaced", "counter.get_total_flops()", COST),
-    of("an untied head is no vocabulary", PRICE, "2 * embedding", "embedding", COST),
+    of("an untied head is no vocabulary", "harness/core/counts.py",
+       "(model.embedding.weight, model.head.weight)", "(model.embedding.weight,)", COST),
     of("the cache has one type", PRICE, "model.new_caches(1, seq_len, cache_dtype)",
        "model.new_caches(1, seq_len)", COST),
     of("an uncounted product is free", "harness/core/flops.py", "raise UncountedOperation(", "print(", COST),

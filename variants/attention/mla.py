@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
@@ -63,8 +62,8 @@ class MultiHeadLatentAttention(Attention):
             self.q_b_proj = nn.Linear(q_latent, q_width, bias=False)
         self.kv_a_proj = nn.Linear(dims.d_model, self.kv_latent + self.rope_dim, bias=False)
         self.kv_a_norm = make_norm(self.kv_latent)
-        # no layer: its halves are used from either side, whatever a precision makes of layers
-        self.kv_b_proj = nn.Parameter(torch.zeros(dims.n_heads * 2 * dims.head_dim, self.kv_latent))
+        kv_width = dims.n_heads * 2 * dims.head_dim
+        self.kv_b_proj = nn.Linear(self.kv_latent, kv_width, bias=False)
         self.o_proj = nn.Linear(dims.n_heads * dims.head_dim, dims.d_model, bias=False)
         self.position = make_position(self.rope_dim)
 
@@ -116,7 +115,7 @@ class MultiHeadLatentAttention(Attention):
         context: Context,
         **about_keys: Tensor | None,
     ) -> Float[Tensor, "B T H C"]:
-        heads = F.linear(latent, self.kv_b_proj).unflatten(-1, (self.n_heads, -1))
+        heads = self.kv_b_proj(latent).unflatten(-1, (self.n_heads, -1))
         k, v = heads.chunk(2, dim=-1)  # B S H C
         q = torch.cat((q, q_rope), dim=-1)
         k = torch.cat((k, k_rope.expand(-1, -1, self.n_heads, -1)), dim=-1)
@@ -131,7 +130,7 @@ class MultiHeadLatentAttention(Attention):
         context: Context,
         **about_keys: Tensor | None,
     ) -> Float[Tensor, "B T H C"]:
-        to_k, to_v = self.kv_b_proj.unflatten(0, (self.n_heads, -1)).chunk(2, dim=1)  # H C L
+        to_k, to_v = self.kv_b_proj.weight.unflatten(0, (self.n_heads, -1)).chunk(2, dim=1)  # H C L
         q = torch.cat((torch.einsum("bthc,hcl->bthl", q, to_k), q_rope), dim=-1)
         k = torch.cat((latent[:, :, None], k_rope), dim=-1)  # B S 1 L+R
         scale = (self.head_dim + self.rope_dim) ** -0.5

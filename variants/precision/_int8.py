@@ -1,12 +1,15 @@
-"""What the precisions in 8-bit integers share: which weights they change, and how these are held."""
+"""What the 8-bit precisions share: which weights they change, and how these are held."""
 
 import functools
 from abc import abstractmethod
 
 from torch import Tensor, nn
 
+from harness.core.grouped import GroupedLinear
 from harness.core.quantize import dequantize, quantize
 from harness.core.slots import Precision
+
+MULTIPLYING = (nn.Linear, GroupedLinear)
 
 
 class Int8Weights(Precision):
@@ -27,21 +30,21 @@ class Int8Weights(Precision):
 
     def prepare_inference(self, model: nn.Module) -> None:
         """Convert the matrices; `weight` becomes the buffers `weight_int8` and `weight_scale`."""
-        for modules in matrices(model, self.embedding):
-            weight = modules[0].weight
+        for weight, modules in matrices(model, self.embedding).items():
             held = quantize(weight.detach(), self.group_of(weight.shape[-1]))
             for module in modules:
                 hold_as_int8(module, *held)
 
 
-def matrices(model: nn.Module, embedding: bool) -> list[list[nn.Module]]:
-    """Return the modules whose `weight` is quantised, those that share it together."""
+def matrices(model: nn.Module, embedding: bool) -> dict[Tensor, list[nn.Module]]:
+    """Return the weights that are quantised, each with the modules that share it."""
     table = model.embedding
     sharing: dict[Tensor, list[nn.Module]] = {}
     for module in model.modules():
-        if isinstance(module, nn.Linear) or module is table:
+        if isinstance(module, MULTIPLYING) or module is table:
+            assert isinstance(module.weight, Tensor)
             sharing.setdefault(module.weight, []).append(module)
-    return [modules for modules in sharing.values() if embedding or table not in modules]
+    return {w: modules for w, modules in sharing.items() if embedding or table not in modules}
 
 
 def hold_as_int8(module: nn.Module, values: Tensor, scale: Tensor) -> None:
@@ -49,7 +52,7 @@ def hold_as_int8(module: nn.Module, values: Tensor, scale: Tensor) -> None:
     del module.weight
     module.register_buffer("weight_int8", values)
     module.register_buffer("weight_scale", scale)
-    module.__class__ = _with_weight_in_int8(type(module))
+    module.__class__ = _with_weight_in_int8(type(module))  # type: ignore[arg-type]
 
 
 @functools.cache

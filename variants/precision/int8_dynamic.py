@@ -3,10 +3,11 @@
 from functools import partial
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from harness.core.quantize import fake_quantize
 from harness.core.slots import PRECISION
+from variants.precision._int8 import MULTIPLYING
 from variants.precision.int8 import Int8
 
 
@@ -32,8 +33,9 @@ class Int8Dynamic(Int8):
     def prepare_inference(self, model: nn.Module) -> None:
         super().prepare_inference(model)
         for module in model.modules():
-            if isinstance(module, nn.Linear) and hasattr(module, "weight_int8"):
-                group_size = self.group_of(module.weight_int8.shape[-1])
+            values = getattr(module, "weight_int8", None)
+            if isinstance(module, MULTIPLYING) and isinstance(values, Tensor):
+                group_size = self.group_of(values.shape[-1])
                 module.register_forward_pre_hook(partial(_quantize_input, group_size))
 
 

@@ -28,9 +28,9 @@ class Int8QAT(Int8):
     """
 
     def prepare_training(self, model: nn.Module) -> None:
-        for modules in matrices(model, self.embedding):
+        for weight, modules in matrices(model, self.embedding).items():
+            grid = _OnGrid(self.group_of(weight.shape[-1]))
             for module in modules:
-                grid = _OnGrid(self.group_of(module.weight.shape[-1]))
                 parametrize.register_parametrization(module, "weight", grid)
 
     def finish_training(self, model: nn.Module) -> None:
