@@ -47,9 +47,9 @@ def attend(
             _mix_scores, softcap=softcap, sinks=sinks, scale=scale, dropout=context.dropout
         )
     if blocks := _worthwhile_blocks(q.shape[1], window, key_positions):
-        mask = context.once(("allowed", blocks), lambda: allowed_in_blocks(context, blocks))
+        near = context.once(("allowed", blocks), lambda: allowed_in_blocks(context, blocks))
         bias = None if bias is None else blocks.pairs(bias, len(q))
-        return blocks.joined(mix(blocks.queries(q), blocks.keys(k), blocks.keys(v), mask, bias))
+        return blocks.joined(mix(blocks.queries(q), blocks.keys(k), blocks.keys(v), near, bias))
     mask: Tensor | None = None
     plain = mix.func is _mix_fused and bias is None
     if not plain or needs_mask(context, key_positions, window, q.shape[1]):

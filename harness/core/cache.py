@@ -4,7 +4,7 @@ Every cache keeps a length per row, so rows of a batch may differ in length from
 prompts of several lengths, and rows that are inserted and reset while others go on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -32,7 +32,9 @@ class Cache:
             len(first), dtype=torch.long, device=first.device
         )
         self._initial = {name: buffer[:1].clone() for name, buffer in self._kept().items()}
-        self._longest = 0  # never below max(lengths), and known without asking the device
+        # Known without asking the device:
+        self.aligned = True  # all rows have seen `_longest` tokens; False means they need not
+        self._longest = 0  # never below max(lengths)
 
     def _kept(self) -> dict[str, Tensor]:
         """Return the buffers whose rows do not start as zeros."""
@@ -48,15 +50,14 @@ class Cache:
         for name, buffer in self.buffers.items():
             buffer[row] = other.buffers[name][other_row]
         self.lengths[row] = other.lengths[other_row]
-        self._longest = max(self._longest, other._longest)
+        self._measure()
 
     def reset(self, rows: Sequence[int] | None = None) -> None:
         """Forget some rows, or everything."""
         for name, buffer in self.buffers.items():
             buffer[slice(None) if rows is None else list(rows)] = self._initial.get(name, 0)
         self.lengths[slice(None) if rows is None else list(rows)] = 0
-        if rows is None:
-            self._longest = 0
+        self._measure()
 
     def crop(self, lengths: Int[Tensor, "B"]) -> None:
         """Forget all but the first `lengths` tokens of each row."""
@@ -66,6 +67,11 @@ class Cache:
         counts = n_tokens if context.valid is None else context.valid.sum(1)
         self.lengths = self.lengths + counts
         self._longest = min(self._longest + n_tokens, self.max_len)
+        self.aligned = self.aligned and context.valid is None
+
+    def _measure(self) -> None:
+        shortest, self._longest = torch.stack(self.lengths.aminmax()).tolist()
+        self.aligned = shortest == self._longest
 
     def check_room(self, context: "Context", n_tokens: int) -> None:
         """Refuse more tokens than fit, before any layer has taken them.
@@ -75,7 +81,7 @@ class Cache:
         """
         if self._longest + n_tokens <= self.max_len:
             return
-        self._longest = int(self.lengths.max())  # padding may have made it too pessimistic
+        self._measure()  # padding may have made it too pessimistic
         counts = n_tokens if context.valid is None else context.valid.sum(1)
         if int((self.lengths + counts).max()) > self.max_len:
             held = f"{self._longest} tokens and {n_tokens} more do not fit"
@@ -85,34 +91,33 @@ class Cache:
 class TokenCache(Cache):
     """Entries per token: buffers (B, max_len, ...), a token's entry standing at its position."""
 
-    def append(self, context: "Context", **entries: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    def append(
+        self, context: "Context", **entries: Tensor
+    ) -> tuple[dict[str, Tensor], Int[Tensor, "1 S"] | None]:
         """Add entries (B, T, ...) and return all of them so far, with their positions (1, S).
 
         Slots beyond a row's length hold no tokens; their positions are larger than every query's,
-        so a causal mask hides them. Padding must follow the tokens of its row.
+        so a causal mask hides them. None stands for the positions if all there is are the T tokens
+        themselves. Padding must follow the tokens of its row.
 
         Raises:
             CacheFull: there is no room for T more tokens in some row.
         """
         n_tokens = next(iter(entries.values())).shape[1]
         self.check_room(context, n_tokens)
-        slots = self.lengths[:, None] + torch.arange(n_tokens, device=self.lengths.device)
-        rows = torch.arange(len(self.lengths), device=self.lengths.device)[:, None]
-        for name, entry in entries.items():
-            buffer = self.buffers[name]
-            if context.valid is None:
-                buffer[rows, slots] = entry.detach().to(buffer.dtype)
-            else:
-                keep = context.valid
-                buffer[rows.expand_as(slots)[keep], slots[keep]] = (
-                    entry[keep].detach().to(buffer.dtype)
-                )
+        if self.aligned and context.valid is None:
+            place = slice(self._longest, self._longest + n_tokens)
+            for name, entry in entries.items():
+                self.buffers[name][:, place] = entry.detach()
+        else:
+            self._scatter(context, n_tokens, entries)
         self._advance(context, n_tokens)
-        so_far = {
-            name: self.buffers[name][:, : self._longest].to(entry.dtype)
-            for name, entry in entries.items()
-        }
         longest, device = self._longest, self.lengths.device
+        so_far = {
+            name: self.buffers[name][:, :longest].to(entry.dtype) for name, entry in entries.items()
+        }
+        if self.aligned and longest == n_tokens:
+            return so_far, None
         positions = context.once(
             ("slots", longest, device), lambda: torch.arange(longest, device=device)[None]
         )
@@ -121,7 +126,16 @@ class TokenCache(Cache):
     def crop(self, lengths: Int[Tensor, "B"]) -> None:
         """Forget all but the first `lengths` tokens of each row."""
         self.lengths = torch.minimum(self.lengths, lengths)
-        self._longest = int(self.lengths.max())
+        self._measure()
+
+    def _scatter(self, context: "Context", n_tokens: int, entries: Mapping[str, Tensor]) -> None:
+        """Write the tokens, without padding, to where each row ends."""
+        slots = self.lengths[:, None] + torch.arange(n_tokens, device=self.lengths.device)
+        rows = torch.arange(len(slots), device=slots.device)[:, None].expand_as(slots)
+        keep = ... if context.valid is None else context.valid
+        for name, entry in entries.items():
+            buffer = self.buffers[name]
+            buffer[rows[keep], slots[keep]] = entry[keep].detach().to(buffer.dtype)
 
 
 class StateCache(Cache):
@@ -168,6 +182,11 @@ class CompositeCache(Cache):
     def lengths(self) -> Int[Tensor, "B"]:  # type: ignore[override] # noqa: UP037
         """Tokens that each row has seen: the same in every part."""
         return next(iter(self.parts.values())).lengths
+
+    @property
+    def aligned(self) -> bool:  # type: ignore[override]
+        """Whether all rows have seen as many tokens, as far as is known."""
+        return next(iter(self.parts.values())).aligned
 
     def insert(self, row: int, other: "Cache", other_row: int = 0) -> None:
         """Replace a row by a row of another cache of the same kind and length."""

@@ -19,7 +19,12 @@ def catalogue(slots: list[str] | None = None) -> list[dict[str, Any]]:
     entries = []
     for slot in slots or list(SLOTS):
         registry = SLOTS[slot]
-        entries += [_describe(slot, registry, name) for name in registry]
+        for name in registry:
+            try:
+                entries.append(_describe(slot, registry, name))
+            except Exception as error:  # its author's to mend; the others are listed all the same
+                why = f"cannot be priced: {type(error).__name__}: {error}"
+                entries.append({"slot": slot, "name": name, "broken": why})
         entries += [
             {"slot": slot, "name": name, "broken": why} for name, why in registry.broken.items()
         ]

@@ -35,6 +35,11 @@ class Context:
         cache = self.caches[layer_idx]
         return cache.parts[part] if isinstance(cache, CompositeCache) else cache
 
+    @property
+    def aligned(self) -> bool:
+        """Whether the rows' tokens stand at the same positions, as far as is known."""
+        return self.valid is None and (self.caches is None or self.caches[0].aligned)
+
     def drop(self, x: Tensor) -> Tensor:
         """Apply dropout (Srivastava et al. 2014), if the model trains with it."""
         return F.dropout(x, self.dropout) if self.dropout else x

@@ -43,7 +43,9 @@ class WindowCache(Cache):
         """
         cut = lengths < self.lengths
         if bool((cut & (self.lengths > self._n_slots)).any()):
-            raise AblateError(f"of more than {self._n_slots} tokens, only the last are kept: no cut")
+            raise AblateError(
+                f"of more than {self._n_slots} tokens, only the last are kept: no cut"
+            )
         self.lengths = torch.minimum(self.lengths, lengths)
         self._longest = int(self.lengths.max())
 

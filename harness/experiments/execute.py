@@ -96,6 +96,7 @@ def _train(
         documents=dict(zip(names, documents, strict=True)),
         cost=cost.to_dict(),
         grad_norm_by_layer=norms,
+        expert_tokens=evaluation.expert_tokens,
     )
 
 

@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -57,10 +58,10 @@ class Result(Frozen):
     documents: dict[str, tuple[float | None, int]] = Field(default_factory=dict)
     """Held-out loss by document: nats and bytes, both summed over the document."""
     cost: dict[str, Any] = Field(default_factory=dict)
-    grad_norm_by_layer: dict[Literal["start", "end"], list[float | None]] = Field(
-        default_factory=dict
-    )
-    """Of the first batch's loss, before the first step and after the last one."""
+    grad_norm_by_layer: Mapping[str, Sequence[float | None]] = Field(default_factory=dict)
+    """Of the first batch's loss, at the `start` and at the `end` of training."""
+    expert_tokens: Mapping[int, Sequence[int]] = Field(default_factory=dict)
+    """Held-out tokens that met each expert, by layer; a token counts once for each of its own."""
 
 
 def write_record(path: Path, record: Frozen) -> None:

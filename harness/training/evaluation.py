@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
+from torch import Tensor
 
 from harness.core.cross_entropy import IGNORE, token_losses
 from harness.core.model import LanguageModel
+from harness.core.routing import CHOSEN, expert_tokens
 from harness.data.batches import EvaluationBatch, evaluation_batches
 from harness.data.dataset import HeldOut
 
@@ -22,6 +24,8 @@ class Evaluation:
     n_bytes: tuple[int, ...]  # of each document
     n_tokens: int
     n_correct: int
+    # by layer that has experts, how many tokens met each of them
+    expert_tokens: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def val_loss(self) -> float:
@@ -43,9 +47,16 @@ class Evaluation:
         """exp(val_loss)."""
         return math.exp(min(self.val_loss, 700.0))
 
+    @property
+    def expert_load_max(self) -> float:
+        """Load of the busiest expert over the mean load, 1 when all are equal; mean over layers."""
+        loads = self.expert_tokens.values()
+        return sum(max(load) * len(load) / sum(load) for load in loads) / len(loads)
+
     def metrics(self) -> dict[str, float]:
-        """Return the four metrics by name."""
-        names = ("val_loss", "val_bpb", "val_accuracy", "val_perplexity")
+        """Return the four metrics by name, and with experts the load of the busiest."""
+        names = ["val_loss", "val_bpb", "val_accuracy", "val_perplexity"]
+        names += ["expert_load_max"] if self.expert_tokens else []
         return {name: getattr(self, name) for name in names}
 
 
@@ -65,14 +76,20 @@ class Evaluator:
         was_training = model.training
         model.eval()
         nats = torch.zeros(len(self.n_bytes), dtype=torch.float64)
+        loads: dict[int, Tensor] = {}
         n_tokens = n_correct = 0
         for batch in self.batches:
             tokens, targets = batch.tokens.to(self.device), batch.targets.to(self.device)
-            hidden, _ = model.hidden(tokens)
+            counted = targets != IGNORE
+            hidden, context = model.hidden(tokens)
             losses, correct = token_losses(hidden.flatten(0, 1), model.head, targets.flatten())
             per_row = losses.double().view(targets.shape).sum(1).cpu()
             nats.index_add_(0, batch.document, per_row)
-            n_tokens += int((targets != IGNORE).sum())
+            n_tokens += int(counted.sum())
             n_correct += int(correct.sum())
+            for layer_idx in context.published(CHOSEN):
+                load = expert_tokens(context, layer_idx, counted)
+                loads[layer_idx] = loads.get(layer_idx, torch.zeros_like(load)) + load
         model.train(was_training)
-        return Evaluation(tuple(nats.tolist()), self.n_bytes, n_tokens, n_correct)
+        experts = {layer_idx: tuple(load.tolist()) for layer_idx, load in loads.items()}
+        return Evaluation(tuple(nats.tolist()), self.n_bytes, n_tokens, n_correct, experts)

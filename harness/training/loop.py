@@ -36,7 +36,8 @@ class Measurement:
     flops: float
     seconds: float  # of training: evaluation is not charged to the budget
     fraction: float  # of the budget
-    train_loss: float  # mean since the last measurement
+    train_loss: float  # of the objective, mean since the last measurement
+    auxiliary_loss: float  # what components add to it, likewise
     lr: float
     grad_norm: float  # of the last step, before clipping
     tokens_per_s: float  # since the last measurement
@@ -85,6 +86,7 @@ def train(
     step, tokens, seconds, spent = 0, 0, 0.0, 0.0
     report, evaluation = _Every(REPORTS), _Every(config.evaluations)
     losses: list[float] = []
+    auxiliary: list[float] = []
     since_tokens, since_seconds = 0, 0.0
     model.train()
 
@@ -100,10 +102,11 @@ def train(
                 group["lr"] = factor * group["peak_lr"]
 
             with precision.autocast(device):
-                loss = model.loss(inputs, targets)
-            loss.backward()
+                loss = model.losses(inputs, targets)
+            loss.total.backward()
             grad_norm = nn.utils.clip_grad_norm_(model.parameters(), config.grad_clip)
-            losses.append(loss.item())
+            losses.append(loss.objective.item())
+            auxiliary.append(torch.as_tensor(loss.auxiliary).item())
             _stop_if_diverged(losses[-1], grad_norm.item(), step)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
@@ -125,12 +128,13 @@ def train(
                     seconds=seconds,
                     fraction=spent,
                     train_loss=sum(losses) / len(losses),
+                    auxiliary_loss=sum(auxiliary) / len(auxiliary),
                     lr=optimizer.param_groups[0]["lr"],
                     grad_norm=grad_norm.item(),
                     tokens_per_s=(tokens - since_tokens) / (seconds - since_seconds),
                     evaluation=evaluated,
                 )
-                losses, since_tokens, since_seconds = [], tokens, seconds
+                losses, auxiliary, since_tokens, since_seconds = [], [], tokens, seconds
     finally:  # also when the generator is closed before its end
         precision.finish_training(model)
 

@@ -464,19 +464,35 @@ def objective_gradients_are_true(subject: Subject) -> None:
 
 
 def precision_keeps_the_function(subject: Subject) -> None:
-    """Training with it gives a finite loss and gradients; inference stays near fp32."""
+    """Training gives finite gradients and leaves plain weights; inference stays near fp32."""
     component = PRECISION[subject.name](**subject.options)
     model, batch = subject.model(), tokens()
-    whole, full = logits(model, batch), model.loss(batch, tokens(seed=4))
+    names, whole = list(model.state_dict()), logits(model, batch)
+    full = model.loss(batch, tokens(seed=4))
     component.prepare_training(model)
     with component.autocast(torch.device("cpu")):
         loss = model.loss(batch, tokens(seed=4))
     loss.backward()
     assert distance(loss, full) < 0.1
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
-    converted = subject.model()
-    component.prepare_inference(converted)
-    assert distance(logits(converted, batch).float(), whole) < 0.1
+    component.finish_training(model)
+    assert list(model.state_dict()) == names, "training leaves weights of other names"
+    assert model.head.weight is model.embedding.weight, "training unties the head"
+    assert torch.equal(logits(model, batch), whole), "training leaves another function"
+    component.prepare_inference(model)
+    out = logits(model, batch)
+    assert distance(out.float(), whole) < 0.1
+    stored = model.state_dict()
+    assert stored.keys() >= {n for n in names if "norm" in n}, "norms are stored as something else"
+    other = LanguageModel(subject.spec()).eval()
+    component.prepare_inference(other)
+    other.load_state_dict({name: tensor.clone() for name, tensor in stored.items()})
+    assert torch.equal(logits(other, batch), out), "the stored weights make another function"
+    with torch.device("meta"):
+        priced = LanguageModel(subject.spec())
+        component.prepare_inference(priced)
+    shapes = {name: (t.shape, t.dtype) for name, t in priced.state_dict().items()}
+    assert shapes == {name: (t.shape, t.dtype) for name, t in stored.items()}, "priced differently"
 
 
 EVERY: tuple[Contract, ...] = (

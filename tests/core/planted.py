@@ -87,6 +87,7 @@ class Planted(Objective):
 '''
 
 PRECISION = '''
+from torch import nn
 from harness.core.slots import PRECISION, Precision
 
 @PRECISION.register("{name}")
@@ -96,9 +97,7 @@ class Planted(Precision):
     Source:
         Planted.
     """
-    def prepare_inference(self, model):
-        for parameter in model.parameters():
-            parameter.data = parameter.data.sign() * 0.3
+{body}
 '''
 
 
@@ -115,6 +114,11 @@ def _attention(body: str = "", cache: str = "pass") -> str:
 
 def _own(forward: str) -> str:
     return _attention(f"    def forward(self, x, context):\n        {forward}\n")
+
+
+def _precision(method: str, statement: str) -> str:
+    loop = f"        for w in model.parameters():\n            {statement}\n"
+    return PRECISION.replace("{body}", f"    def {method}(self, model):\n{loop}")
 
 
 def _plain(mask: str) -> str:
@@ -239,7 +243,14 @@ PLANTED: dict[str, tuple[str, str]] = {
         ),
         "objective_gradients_are_true",
     ),
-    "precision/only_signs": (PRECISION, "precision_keeps_the_function"),
+    "precision/only_signs": (
+        _precision("prepare_inference", "w.data = w.data.sign() * 0.3"),
+        "precision_keeps_the_function",
+    ),
+    "precision/unties_the_head": (
+        _precision("prepare_training", "model.head.weight = nn.Parameter(model.head.weight.data)"),
+        "precision_keeps_the_function",
+    ),
 }  # fmt: skip
 
 

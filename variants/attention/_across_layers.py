@@ -1,5 +1,6 @@
 """What an attention layer takes from layers before it: their keys and values, or their values."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from jaxtyping import Float, Int
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 from harness.core.context import Context
 from harness.errors import ConfigError
 
-KEYS, VALUES, POSITIONS, FIRST_VALUES = "keys", "values", "key positions", "first values"
+FIRST_VALUES = "first values"
 
 
 class KeysAndValues(NamedTuple):
@@ -19,28 +20,39 @@ class KeysAndValues(NamedTuple):
     positions: Int[Tensor, "_ S"] | None
 
 
-def share(context: Context, layer_idx: int, kind: str, read: KeysAndValues) -> None:
-    """Leave the keys and values of a layer for others of its kind."""
-    context.publish(f"{KEYS} of {kind}", layer_idx, read.k)
-    context.publish(f"{VALUES} of {kind}", layer_idx, read.v)
-    if read.positions is not None:
-        context.publish(f"{POSITIONS} of {kind}", layer_idx, read.positions)
+@dataclass(frozen=True)
+class Sharing:
+    """Whose keys and values a layer reads: those of layer `owner`, which must be of its `kind`."""
 
+    layer_idx: int
+    owner: int
+    kind: str
 
-def shared(context: Context, layer_idx: int, owner: int, kind: str) -> KeysAndValues:
-    """Return what layer `owner` has left for layer `layer_idx`.
+    @property
+    def owns(self) -> bool:
+        """Whether the layer makes what it reads."""
+        return self.owner == self.layer_idx
 
-    Raises:
-        ConfigError: it is no attention of the same kind.
-    """
-    if owner not in context.published(f"{KEYS} of {kind}"):
-        needs = f"layer {layer_idx} shares the keys and values of layer {owner}, which must be"
-        raise ConfigError.at(("attention",), f"{needs} {kind} too")
-    return KeysAndValues(
-        context.published(f"{KEYS} of {kind}")[owner],
-        context.published(f"{VALUES} of {kind}")[owner],
-        context.published(f"{POSITIONS} of {kind}").get(owner),
-    )
+    def leave(self, context: Context, read: KeysAndValues) -> None:
+        """Leave keys and values for later layers."""
+        for name, value in read._asdict().items():
+            if value is not None:
+                context.publish(f"{name} of {self.kind}", self.layer_idx, value)
+
+    def take(self, context: Context) -> KeysAndValues:
+        """Return what the owner has left.
+
+        Raises:
+            ConfigError: it is not of the same kind, and has left nothing.
+        """
+        k, v, positions = (
+            context.published(f"{name} of {self.kind}").get(self.owner)
+            for name in KeysAndValues._fields
+        )
+        if k is None or v is None:
+            reads = f"layer {self.layer_idx} reads the keys and values of layer {self.owner}"
+            raise ConfigError.at(("attention",), f"{reads}, which must be {self.kind} too")
+        return KeysAndValues(k, v, positions)
 
 
 def mix_first_values(

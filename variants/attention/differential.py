@@ -32,8 +32,8 @@ class DifferentialAttention(Attention):
     Source:
         Ye et al. 2024, "Differential Transformer", arXiv:2410.05258, section 2.1, with layers
         counted from 0. The paper has no QK-norm, and normalises heads by RMSNorm, not by the norm
-        of the layer. It draws a, b, c and d from N(0, 0.1); here all start 0.1 large and b and d with
-        alternating signs, so that lambda starts at `lambda_init` and a gradient reaches them.
+        of the layer. It draws a, b, c and d from N(0, 0.1); here all start 0.1 large, b and d with
+        alternating signs: lambda starts at `lambda_init`, and a gradient reaches them.
     """
 
     output_projections = ("o_proj.weight",)
@@ -108,8 +108,8 @@ class DifferentialAttention(Attention):
         return self.o_proj((mixed * (1 - self.lambda_init)).flatten(2))
 
     def _lambda(self) -> Float[Tensor, ""]:
-        first = (self.lambda_q1 * self.lambda_k1).float().sum().exp()
-        second = (self.lambda_q2 * self.lambda_k2).float().sum().exp()
+        first = (self.lambda_q1 * self.lambda_k1).sum(dtype=torch.float32).exp()
+        second = (self.lambda_q2 * self.lambda_k2).sum(dtype=torch.float32).exp()
         return first - second + self.lambda_init
 
     def new_cache(

@@ -104,8 +104,8 @@ class ForgettingAttention(Attention):
         shape = (batch, max_len, self.n_kv_heads, self.head_dim)
         buffers = {name: torch.zeros(shape, device=device, dtype=dtype) for name in ("k", "v")}
         exact = torch.promote_types(dtype, torch.float32)
-        shape = (batch, max_len, self.n_heads)
-        buffers["forgotten"] = torch.zeros(shape, device=device, dtype=exact)
+        sums = torch.zeros(batch, max_len, self.n_heads, device=device, dtype=exact)
+        buffers["forgotten"] = sums
         return TokenCache(buffers, max_len)
 
 

@@ -15,7 +15,7 @@ from harness.core.dims import Dims
 from harness.core.registry import Default
 from harness.core.slots import ATTENTION, Attention, MakeNorm, MakePosition
 from harness.core.window_cache import WindowCache
-from variants.attention._across_layers import KeysAndValues, mix_first_values, share, shared
+from variants.attention._across_layers import KeysAndValues, Sharing, mix_first_values
 
 
 def _read_qk_norm(value: object) -> object:
@@ -73,7 +73,9 @@ class GroupedQueryAttention(Attention):
         make_norm: MakeNorm,
         *,
         n_kv_heads: Annotated[int, Field(ge=1)] | None = None,
-        qk_norm: Annotated[Literal["none", "head", "full"], BeforeValidator(_read_qk_norm)] = "head",
+        qk_norm: Annotated[
+            Literal["none", "head", "full"], BeforeValidator(_read_qk_norm)
+        ] = "head",
         bias: bool = False,
         window: Annotated[int | None, Field(ge=1, examples=[4])] = None,
         softcap: Annotated[float | None, Field(gt=0, examples=[2.0])] = None,
@@ -88,17 +90,98 @@ class GroupedQueryAttention(Attention):
             divide = f"n_heads ({dims.n_heads}) must be a multiple of n_kv_heads ({n_kv_heads})"
             raise ValueError(divide)
         self.layer_idx, self.head_dim, self.n_kv_heads = layer_idx, dims.head_dim, n_kv_heads
-        self.qk_norm, self.window, self.softcap = qk_norm, window, softcap
-        # layers beyond the model's belong to an objective, and are on their own
-        within = layer_idx < dims.n_layers
-        self.owner = layer_idx - layer_idx % shared_kv if within else layer_idx
-        self.kind = f"gqa with shared_kv {shared_kv}, n_kv_heads {n_kv_heads}, window {window}"
-        self.shares, self.value_residual = shared_kv > 1, value_residual and within
-        linear, norm = partial(nn.Linear, bias=bias), self._norms(make_norm)
-        kv_width, q_width = n_kv_heads * dims.head_dim, dims.n_heads * dims.head_dim
-        self.q_proj = linear(dims.d_model, q_width)
-        if self.owner == layer_idx:
-            self.k_proj = linear(dims.d_model, kv_width)
-            self.v_proj = linear(dims.d_model, kv_width)
-        self.o_proj = linear(q_width, dims.d_model)
-        self.gate_proj = linear(dims.d_model, q_width) if gate else None
+        self.norms_all, self.window, self.softcap = qk_norm == "full", window, softcap
+        in_model = layer_idx < dims.n_layers  # the others are an objective's, each on its own
+        owner = layer_idx - layer_idx % shared_kv if in_model else layer_idx
+        kind = f"gqa with shared_kv {shared_kv}, n_kv_heads {n_kv_heads} and window {window}"
+        self.sharing, self.shares = Sharing(layer_idx, owner, kind), shared_kv > 1
+        self.value_residual = value_residual and in_model
+        q_width, kv_width = dims.n_heads * dims.head_dim, n_kv_heads * dims.head_dim
+        norm_widths = {"head": (dims.head_dim,) * 2, "full": (q_width, kv_width)}.get(qk_norm)
+        self.q_proj = nn.Linear(dims.d_model, q_width, bias=bias)
+        if self.sharing.owns:
+            self.k_proj = nn.Linear(dims.d_model, kv_width, bias=bias)
+            self.v_proj = nn.Linear(dims.d_model, kv_width, bias=bias)
+        self.o_proj = nn.Linear(q_width, dims.d_model, bias=bias)
+        self.gate_proj = nn.Linear(dims.d_model, q_width, bias=bias) if gate else None
+        for name, parameter in self.named_parameters():
+            if name.endswith("bias"):
+                nn.init.zeros_(parameter)  # torch drew it from its global generator
+        self.q_norm = make_norm(norm_widths[0]) if norm_widths else nn.Identity()
+        if self.sharing.owns:
+            self.k_norm = make_norm(norm_widths[1]) if norm_widths else nn.Identity()
+        self.sinks = nn.Parameter(torch.zeros(dims.n_heads)) if sinks else None
+        mixes_values = self.value_residual and self.sharing.owns and layer_idx > 0
+        self.value_weights = nn.Parameter(torch.full((2,), 0.5)) if mixes_values else None
+        self.position = make_position(dims.head_dim)
+
+    @classmethod
+    def complete(cls, options: Mapping[str, Any], dims: Dims) -> dict[str, Any]:
+        """Write out the default number of key-value heads, so that equal models are equal specs."""
+        return {**options, "n_kv_heads": options["n_kv_heads"] or max(dims.n_heads // 2, 1)}
+
+    def forward(self, x: Float[Tensor, "B T D"], context: Context) -> Float[Tensor, "B T D"]:
+        q = self._heads(self.q_proj(x), self.q_norm)  # B T H C
+        if self.sharing.owns:
+            k = self._heads(self.k_proj(x), self.k_norm)  # B T K C
+            v = self._heads(self.v_proj(x))
+            if self.value_residual:
+                v = mix_first_values(context, self.layer_idx, v, self.value_weights)
+            q, k = self.position.rotate(q, k, context)
+            read = self._remember(k, v, context)
+        else:
+            q, _ = self.position.rotate(q, q[:, :, :0], context)  # its keys have been turned
+            read = self._borrow(x.shape[1], context)
+        bias = self.position.bias(
+            context, context.positions if read.positions is None else read.positions
+        )
+        mixed = attend(
+            q,
+            read.k,
+            read.v,
+            context,
+            key_positions=read.positions,
+            bias=bias,
+            window=self.window,
+            softcap=self.softcap,
+            sinks=self.sinks,
+        ).flatten(2)
+        if self.gate_proj is not None:
+            mixed = mixed * torch.sigmoid(self.gate_proj(x))
+        return self.o_proj(mixed)
+
+    def _heads(
+        self, projected: Float[Tensor, "B T W"], norm: nn.Module | None = None
+    ) -> Float[Tensor, "B T N C"]:
+        heads = (*projected.shape[:2], -1, self.head_dim)
+        if norm is None:
+            return projected.view(heads)
+        return norm(projected).view(heads) if self.norms_all else norm(projected.view(heads))
+
+    def _remember(self, k: Tensor, v: Tensor, context: Context) -> KeysAndValues:
+        read = KeysAndValues(k, v, None)
+        if cache := context.cache(self.layer_idx):
+            assert isinstance(cache, TokenCache | WindowCache)
+            entries, positions = cache.append(context, k=k, v=v)
+            read = KeysAndValues(entries["k"], entries["v"], positions)
+        if self.shares:
+            self.sharing.leave(context, read)
+        return read
+
+    def _borrow(self, n_tokens: int, context: Context) -> KeysAndValues:
+        if cache := context.cache(self.layer_idx):
+            assert isinstance(cache, StateCache)
+            cache.update(context, n_tokens)
+        return self.sharing.take(context)
+
+    def new_cache(
+        self, batch: int, max_len: int, device: torch.device, dtype: torch.dtype
+    ) -> Cache:
+        """Keep rotated keys and values, 2 K C numbers a token, of the window if there is one."""
+        if not self.sharing.owns:
+            nothing = torch.zeros(batch, 0, device=device, dtype=dtype)
+            return StateCache({"nothing": nothing}, max_len)
+        kept = max_len if self.window is None else min(self.window, max_len)
+        shape = (batch, kept, self.n_kv_heads, self.head_dim)
+        buffers = {name: torch.zeros(shape, device=device, dtype=dtype) for name in ("k", "v")}
+        return (TokenCache if kept == max_len else WindowCache)(buffers, max_len)

@@ -1,5 +1,6 @@
 """Linear attention: a kernel of features in place of the exponential, so that sums can be kept."""
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import torch
@@ -20,7 +21,7 @@ from harness.core.recurrence import (
 )
 from harness.core.slots import ATTENTION, Attention, MakeNorm, MakePosition
 
-FEATURES = {
+FEATURES: dict[str, Callable[[Tensor], Tensor]] = {
     "elu": lambda x: F.elu(x) + 1,
     "relu": lambda x: F.relu(x) + 1e-3,
 }
@@ -60,7 +61,7 @@ class LinearAttention(Attention):
     ) -> None:
         super().__init__(dims, layer_idx, make_position, make_norm)
         self.layer_idx, self.n_heads, self.head_dim = layer_idx, dims.n_heads, dims.head_dim
-        self.features, self.chunk = FEATURES[feature_map], chunk
+        self.feature_map, self.chunk = feature_map, chunk
         width = dims.n_heads * dims.head_dim
         self.q_proj = nn.Linear(dims.d_model, width, bias=False)
         self.k_proj = nn.Linear(dims.d_model, width, bias=False)
@@ -72,8 +73,9 @@ class LinearAttention(Attention):
         dtype = torch.promote_types(x.dtype, torch.float32)
         projections = (self.q_proj(x), self.k_proj(x), self.v_proj(x))
         q, k, v = (p.to(dtype).unflatten(-1, (self.n_heads, -1)) for p in projections)  # B T H C
+        features = FEATURES[self.feature_map]
         with full_precision(x.device):
-            mixed = self._mix(self.features(q), self.features(k), v, context)
+            mixed = self._mix(features(q), features(k), v, context)
         return self.o_proj(mixed.flatten(2).to(x.dtype))
 
     def _mix(

@@ -1,4 +1,4 @@
-"""Multi-head latent attention: one small latent a token from which all heads' keys and values come."""
+"""Multi-head latent attention: keys and values of all heads come from one small latent a token."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""Latent attention against the paper's formulas, DeepSeek's own code, and itself in another form."""
+"""Latent attention against the paper's formulas, DeepSeek-V3, and itself in another form."""
 
 import pytest
 import torch
@@ -59,9 +59,16 @@ def test_equals_deepseek_v3_with_the_same_weights(build, x, context):
 
     mla = build("mla", position={"name": "rope", "theta": 1e4}, q_latent=12)
     config = DeepseekV3Config(
-        **{"hidden_size": 32, "num_attention_heads": H, "num_key_value_heads": H},
-        **{"q_lora_rank": 12, "kv_lora_rank": L, "qk_nope_head_dim": C, "v_head_dim": C},
-        **{"qk_rope_head_dim": R, "rope_theta": 1e4, "rope_interleave": False},
+        hidden_size=32,
+        num_attention_heads=H,
+        num_key_value_heads=H,
+        q_lora_rank=12,
+        kv_lora_rank=L,
+        qk_nope_head_dim=C,
+        v_head_dim=C,
+        qk_rope_head_dim=R,
+        rope_theta=1e4,
+        rope_interleave=False,
         attn_implementation="eager",
     )
     attention = theirs.DeepseekV3Attention(config, 0).double()
