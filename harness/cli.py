@@ -6,7 +6,7 @@ Nothing heavy is imported before a command needs it: `ablate --help` must not wa
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -47,6 +47,15 @@ Results = Annotated[
     typer.Option("--results", help="Where results are kept.", envvar="ABLATE_RESULTS"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Changed = Annotated[
+    list[str] | None,
+    typer.Argument(help="Changes to the variant, such as n_layers=2 attention.n_kv_heads=4."),
+]
+BatchSize = Annotated[int, typer.Option(min=1, help="Sequences in a batch.")]
+SeqLen = Annotated[int, typer.Option(min=1, help="Tokens in a sequence.")]
+Threads = Annotated[int, typer.Option(min=1, help="Threads of the CPU.")]
+Rounds = Annotated[int, typer.Option(min=2, help="Interleaved rounds; medians are shown.")]
+Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="What everything is on.")]
 
 
 @app.command(rich_help_panel="Experiments")
@@ -245,38 +254,95 @@ def dashboard(
 
 @bench.command("train")
 def bench_train(
-    d_model: int = 256,
-    n_layers: int = 6,
-    n_heads: int = 8,
-    n_kv_heads: int = 2,
-    d_ff: int = 768,
-    vocab_size: int = 4096,
-    batch_size: int = 8,
-    seq_len: int = 256,
-    threads: Annotated[int, typer.Option(min=1)] = 1,
-    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds; medians are shown.")] = 7,
+    changes: Changed = None,
+    batch_size: BatchSize = 8,
+    seq_len: SeqLen = 256,
+    threads: Threads = 1,
+    rounds: Rounds = 7,
     compiled: Annotated[bool, typer.Option(help="Also time torch.compile.")] = True,
     workers: Annotated[bool, typer.Option(help="Also time two workers against one.")] = True,
-    device: str = "cpu",
+    device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
     """Time a training step against transformers' Qwen3 and against the machine's own peak."""
-    from harness.bench.train import Shape, bench_training, bench_view
+    from harness.bench.train import bench_training, training_view
+    from harness.bench.workload import read_workload
 
-    shape = Shape(
-        d_model,
-        n_layers,
-        n_heads,
-        n_kv_heads,
-        d_ff,
-        vocab_size,
-        batch_size,
-        seq_len,
-        threads,
-        device,
-    )
-    found = bench_training(shape, rounds, compiled, workers, _console(stderr=True))
-    _print(found if as_json else bench_view(found))
+    workload = read_workload(changes or [], batch_size, seq_len, device, threads)
+    found = bench_training(workload, rounds, compiled, workers, _console(stderr=True))
+    _print(found if as_json else training_view(found))
+
+
+@bench.command("moe")
+def bench_moe(
+    changes: Changed = None,
+    batch_size: BatchSize = 8,
+    seq_len: SeqLen = 256,
+    threads: Threads = 1,
+    rounds: Rounds = 7,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Time a training step with 8 experts, of which a token meets 2, against transformers."""
+    from harness.bench.moe import MIXTURE, bench_mixture, mixture_view
+    from harness.bench.workload import read_workload
+
+    changes = [f"ffn={MIXTURE}", *(changes or [])]
+    workload = read_workload(changes, batch_size, seq_len, device, threads)
+    found = bench_mixture(workload, rounds, _console(stderr=True))
+    _print(found if as_json else mixture_view(found))
+
+
+@bench.command("decode")
+def bench_decode(
+    changes: Changed = None,
+    prompt: Annotated[int, typer.Option(min=1, help="Tokens of a prompt.")] = 128,
+    new: Annotated[int, typer.Option(min=1, help="Tokens that follow it.")] = 128,
+    batch_size: BatchSize = 1,
+    threads: Threads = 1,
+    rounds: Rounds = 7,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Time greedy decoding, with and without a cache, against transformers' `generate`."""
+    from harness.bench.decode import bench_decoding, decoding_view
+    from harness.bench.workload import read_workload
+
+    changes = [f"max_seq_len={prompt + new}", *(changes or [])]
+    workload = read_workload(changes, batch_size, prompt, device, threads)
+    found = bench_decoding(workload, new, rounds, _console(stderr=True))
+    _print(found if as_json else decoding_view(found))
+
+
+@bench.command("attention")
+def bench_attention(
+    changes: Changed = None,
+    kinds: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An attention component, or a mapping of its name and options; may be repeated. "
+            "The others are compared with the first.",
+        ),
+    ] = None,
+    shortest: Annotated[int, typer.Option(min=1, help="Tokens; doubled up to the longest.")] = 256,
+    longest: Annotated[int, typer.Option(min=1, help="Tokens at most.")] = 4096,
+    batch_size: BatchSize = 1,
+    threads: Threads = 1,
+    rounds: Rounds = 7,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Time attention components alone, forward and backward, over sequences of growing length.
+
+    By default: full attention, a window of 256 tokens, linear attention and the gated delta rule.
+    """
+    from harness.bench.attention import KINDS, attention_view, bench_kinds
+    from harness.bench.workload import read_workload
+
+    workload = read_workload(changes or [], batch_size, longest, device, threads)
+    console = _console(stderr=True)
+    found = bench_kinds(workload, kinds or KINDS, shortest, rounds, console)
+    _print(found if as_json else attention_view(found))
 
 
 def main() -> None:

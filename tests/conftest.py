@@ -16,6 +16,18 @@ sys.path.insert(0, str(Path(__file__).parent / "core"))  # `contracts` serves se
 pytest.register_assert_rewrite("contracts")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--row", action="append", help="only tests that cover this row, as in R2-14")
+
+
+def pytest_collection_modifyitems(config, items):
+    chosen = set(config.getoption("--row") or ())
+    if chosen:
+        rows = {item: {row for m in item.iter_markers("row") for row in m.args} for item in items}
+        config.hook.pytest_deselected(items=[item for item in items if not chosen & rows[item]])
+        items[:] = [item for item in items if chosen & rows[item]]
+
+
 @pytest.fixture(autouse=True, scope="session")
 def folders_of_this_session():
     """Keep the user's caches and results out of reach, also of subprocesses."""

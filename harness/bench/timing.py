@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -26,6 +27,18 @@ class Timing:
         """Distance between the quartiles, as a share of the median."""
         low, _, high = statistics.quantiles(self.seconds, n=4)
         return (high - low) / self.median
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write everything down."""
+        return {"median": self.median, "spread": self.spread, "rounds": list(self.seconds)}
+
+
+def speeds(times: Mapping[str, Timing], n_tokens: int) -> dict[str, Any]:
+    """Write down what was timed on so many tokens, by name."""
+    return {
+        "seconds": {name: timing.to_dict() for name, timing in times.items()},
+        "tokens_per_second": {name: n_tokens / timing.median for name, timing in times.items()},
+    }
 
 
 def interleaved(steps: Mapping[str, Step], rounds: int, device: torch.device) -> dict[str, Timing]:

@@ -1,6 +1,5 @@
 """Softmax attention over masked keys: what every softmax attention component shares."""
 
-from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -9,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from harness.core.context import Context
+from harness.core.masks import allowed_in_blocks, allowed_keys, needs_mask
 from harness.core.window_blocks import WindowBlocks
 
 Mix = partial[Float[Tensor, "B T H W"]]
@@ -47,7 +47,9 @@ def attend(
             _mix_scores, softcap=softcap, sinks=sinks, scale=scale, dropout=context.dropout
         )
     if blocks := _worthwhile_blocks(q.shape[1], window, key_positions):
-        near = context.once(("allowed", blocks), lambda: allowed_in_blocks(context, blocks))
+        near = context.once(
+            ("allowed in blocks", window), lambda: allowed_in_blocks(context, blocks)
+        )
         bias = None if bias is None else blocks.pairs(bias, len(q))
         return blocks.joined(mix(blocks.queries(q), blocks.keys(k), blocks.keys(v), near, bias))
     mask: Tensor | None = None
@@ -109,66 +111,20 @@ def _mix_scores(
     sinks: Float[Tensor, "H"] | None,
 ) -> Float[Tensor, "B T H W"]:
     """Mix values by scores that are written out, for what the fused kernels cannot do to them."""
-    groups = (k.shape[2], q.shape[2] // k.shape[2])  # K G: the query heads of a key-value head
-    scores = torch.einsum("btkgc,bskc->bkgts", q.unflatten(2, groups), k).flatten(1, 2).float()
-    scores = scores * (q.shape[-1] ** -0.5 if scale is None else scale)  # B H T S
+    share = q.shape[2] // k.shape[2]  # query heads of a key-value head
+    k, v = k.repeat_interleave(share, dim=2), v.repeat_interleave(share, dim=2)  # B S H C
+    scores = (q.transpose(1, 2) @ k.permute(0, 2, 3, 1)).float()  # B H T S
+    # in place where autograd allows it: nothing else is as large as the scores
+    scores = scores.mul_(q.shape[-1] ** -0.5 if scale is None else scale)
     if softcap is not None:
-        scores = softcap * torch.tanh(scores / softcap)
+        scores = scores.div_(softcap).tanh_() * softcap
     if bias is not None:
         scores = scores + bias
-    scores = scores.masked_fill(~mask, float("-inf"))
+    scores = scores.masked_fill_(~mask, float("-inf"))
     if sinks is None:
         weights = scores.softmax(-1)
     else:
         sink = sinks[:, None, None].expand(*scores.shape[:3], 1)
         weights = torch.cat((scores, sink), dim=-1).softmax(-1)[..., :-1]
-    weights = F.dropout(weights, dropout).to(v.dtype).unflatten(1, groups)
-    return torch.einsum("bkgts,bskw->btkgw", weights, v).flatten(2, 3)
-
-
-def needs_mask(
-    context: Context, key_positions: Tensor | None, window: int | None, n_tokens: int
-) -> bool:
-    """Whether attention is anything but plainly causal over the queries' own keys."""
-    windowed = window is not None and window < n_tokens
-    special = context.valid is not None or context.documents is not None
-    return windowed or special or key_positions is not None
-
-
-def allowed_keys(
-    context: Context, key_positions: Int[Tensor, "#B S"] | None, window: int | None
-) -> Bool[Tensor, "#B 1 T S"]:
-    """Return which keys each query may read; padding reads itself, so that no row is empty."""
-    if key_positions is not None:
-        distances = context.positions[:, :, None] - key_positions[:, None, :]
-        return _within(distances, window)[:, None]
-    index = torch.arange(context.positions.shape[1], device=context.positions.device)
-    whole = lambda x: x  # noqa: E731 - nothing is cut
-    return _allowed(context, (index[:, None] - index)[None], window, whole, whole)
-
-
-def allowed_in_blocks(context: Context, blocks: WindowBlocks) -> Bool[Tensor, "BN 1 Q R"]:
-    """Return the same for a sequence that is cut into blocks."""
-    distances = blocks.distances(len(context.positions), context.positions.device)
-    return _allowed(context, distances, blocks.window, blocks.queries, blocks.keys)
-
-
-def _allowed(
-    context: Context,
-    distances: Int[Tensor, "#B T S"],
-    window: int | None,
-    of_queries: Callable[[Tensor], Tensor],
-    of_keys: Callable[[Tensor], Tensor],
-) -> Bool[Tensor, "#B 1 T S"]:
-    allowed = _within(distances, window)
-    if context.documents is not None:
-        documents = of_queries(context.documents)[:, :, None], of_keys(context.documents)[:, None]
-        allowed = allowed & (documents[0] == documents[1])
-    if context.valid is not None:
-        allowed = (allowed & of_keys(context.valid)[:, None]) | (distances == 0)
-    return allowed[:, None]
-
-
-def _within(distances: Int[Tensor, "#B T S"], window: int | None) -> Bool[Tensor, "#B T S"]:
-    allowed = distances >= 0
-    return allowed if window is None else allowed & (distances < window)
+    weights = F.dropout(weights, dropout).to(v.dtype)
+    return (weights @ v.transpose(1, 2)).transpose(1, 2)

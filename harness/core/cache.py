@@ -179,7 +179,7 @@ class CompositeCache(Cache):
         return {f"{p}.{n}": b for p, part in self.parts.items() for n, b in part.buffers.items()}
 
     @property
-    def lengths(self) -> Int[Tensor, "B"]:  # type: ignore[override] # noqa: UP037
+    def lengths(self) -> Int[Tensor, "B"]:  # type: ignore[override]
         """Tokens that each row has seen: the same in every part."""
         return next(iter(self.parts.values())).lengths
 

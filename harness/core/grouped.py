@@ -67,16 +67,16 @@ def group_linears(module: nn.Module, n_groups: int) -> Groups:
     Raises:
         ValueError: the module has parameters or buffers of another kind: they cannot be grouped.
     """
-    groups = Groups()
+    groups, made = Groups(), set[str]()
     for name, layer in list(module.named_modules()):
         if isinstance(layer, nn.Linear) and layer.bias is None:
             grouped = GroupedLinear(groups, n_groups, layer.in_features, layer.out_features)
             module.set_submodule(name, grouped)
-    mine = [layer.weight for layer in module.modules() if isinstance(layer, GroupedLinear)]
+            made.add(f"{name}.weight")
     state = [*module.named_parameters(), *module.named_buffers()]
-    others = [name for name, tensor in state if not any(tensor is weight for weight in mine)]
-    if others:
-        raise ValueError(f"only linear layers without bias can be grouped, but it has {others}")
+    if others := [name for name, _ in state if name not in made]:
+        can = "only linear layers without bias can be grouped"
+        raise ValueError(f"{can}, but {type(module).__name__} has {others}")
     return groups
 
 

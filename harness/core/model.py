@@ -55,7 +55,9 @@ class LanguageModel(nn.Module):
         super().__init__()
         dims = spec.dims
         self.spec = spec
-        self.checkpointing = False  # recompute each block in the backward pass: less memory, more time
+        self.checkpointing = (
+            False  # recompute each block in the backward pass: less memory, more time
+        )
         self.embedding = _build("embedding", lambda: EMBEDDING.build(spec.embedding, dims))
         self.blocks = nn.ModuleList(_build_block(spec, i) for i in range(dims.n_layers))
         last = dims.n_layers - 1
@@ -127,6 +129,9 @@ class LanguageModel(nn.Module):
         caches: Sequence[Cache] | None = None,
     ) -> tuple[Float[Tensor, "B T D"], Context]:
         """Return what the head reads, with the context that the layers have filled."""
+        if caches and len(tokens) != len(caches[0].lengths):
+            rows = f"{len(tokens)} rows of tokens for caches of {len(caches[0].lengths)} rows"
+            raise AblateError(rows)
         positions = _positions(tokens, valid, caches)
         dropout = self.spec.dropout if self.training else 0.0
         context = Context(positions, valid, documents, caches, dropout)

@@ -16,13 +16,13 @@ T = TypeVar("T")
 
 
 class Init(Frozen):
-    """How matrices start: `scheme`, and the residual outputs perhaps with less.
+    """How matrices start: by `scheme`, and those that write to the residual stream by `outputs`.
 
     `scheme` is `normal` with standard deviation `std` (Qwen3), or `pytorch`: uniform within
-    1/sqrt(fan_in), and the token embedding standard normal, as torch's layers are built; then
-    `std` says nothing. `outputs` says what becomes of the projections that write to the residual stream: `normal`
-    treats them as all others (Qwen3), `depth_scaled` divides by sqrt(2 n_layers) (GPT-2), `zero`
-    makes every block the identity at first (Zhang et al. 2019, arXiv:1901.09321).
+    1/sqrt(fan_in), and the token embedding standard normal, as torch's layers are built; `std` then
+    says nothing. `outputs` is `normal`, like all others (Qwen3); `depth_scaled`, divided by
+    sqrt(2 n_layers) (GPT-2); or `zero`: every block is the identity at first (Zhang et al. 2019,
+    arXiv:1901.09321).
     """
 
     scheme: Literal["normal", "pytorch"] = "normal"

@@ -12,17 +12,21 @@ from harness.errors import AblateError
 class WindowCache(Cache):
     """The latest W tokens of each row: buffers (B, W, ...), position p in slot p % W."""
 
-    def append(self, context: Context, **entries: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    def append(
+        self, context: Context, **entries: Tensor
+    ) -> tuple[dict[str, Tensor], Int[Tensor, "B S"] | None]:
         """Add entries (B, T, ...); return the kept ones and these after them, with positions.
 
-        Positions (B, W + T) of slots without a token are larger than every query's, so a causal
-        mask hides them. Padding must follow the tokens of its row.
+        Positions of slots without a token are larger than every query's, so a causal mask hides
+        them. None stands for the positions if all there is are the T tokens themselves. Padding
+        must follow the tokens of its row.
 
         Raises:
             CacheFull: there is no room for T more tokens in some row.
         """
         n_tokens = next(iter(entries.values())).shape[1]
         self.check_room(context, n_tokens)
+        was_empty = self._longest == 0
         # layers with the same window agree, and share their mask if they share the positions
         key = ("window slots", self._n_slots, n_tokens)
         positions, kept = context.once(key, lambda: self._positions_and_kept(context, n_tokens))
@@ -33,7 +37,7 @@ class WindowCache(Cache):
             so_far[name] = torch.cat((buffer.to(entry.dtype), entry.detach()), dim=1)
             self.buffers[name] = so_far[name][rows, kept].to(buffer.dtype)
         self._advance(context, n_tokens)
-        return so_far, positions
+        return (entries, None) if was_empty else (so_far, positions)
 
     def crop(self, lengths: Int[Tensor, "B"]) -> None:
         """Forget all but the first `lengths` tokens of each row.
@@ -47,7 +51,7 @@ class WindowCache(Cache):
                 f"of more than {self._n_slots} tokens, only the last are kept: no cut"
             )
         self.lengths = torch.minimum(self.lengths, lengths)
-        self._longest = int(self.lengths.max())
+        self._measure()
 
     @property
     def _n_slots(self) -> int:

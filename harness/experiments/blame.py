@@ -5,6 +5,8 @@ from pathlib import Path
 
 import torch
 
+from harness.errors import AblateError
+
 # Frames of torch, and of the machine that called the component, are not where a mistake is.
 MACHINE = (Path(torch.__file__).parent, Path(__file__).parents[1])
 
@@ -15,3 +17,12 @@ def describe(error: BaseException) -> str:
     inside = [f for f in frames if not any(Path(f.filename).is_relative_to(m) for m in MACHINE)]
     where = (inside or frames)[-1]
     return f"{type(error).__name__}: {error} ({where.filename}:{where.lineno})"
+
+
+def cause_of(error: Exception) -> str:
+    """Return why a run or a measurement failed, in a line."""
+    if isinstance(error, AblateError):
+        return str(error)
+    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+        return f"out of memory: {error}"
+    return describe(error)

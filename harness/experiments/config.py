@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from harness.core.match import Axis
 from harness.core.spec import VariantSpec
 from harness.data.config import DataConfig
+from harness.experiments.initial_weights import InitialWeights
 from harness.quantities import Fraction
 from harness.schema import Frozen
 from harness.training.config import TrainConfig
@@ -114,6 +115,7 @@ class Arm:
     data: DataConfig
     train: TrainConfig
     levels: dict[str, str]
+    init_from: InitialWeights | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from harness.experiments.local import Progress as RunProgress
+from harness.experiments.complete import Progress as RunProgress
 from harness.experiments.planned import PlannedRun
 from harness.quantities import format_count, format_duration
 from harness.store.status import Status
@@ -34,7 +34,8 @@ def _lines(total: int, console: Console):  # type: ignore[no-untyped-def]
         nonlocal ended
         if event.status is Status.RUNNING:
             if event.heartbeat is None:
-                console.print(f"start   {_name(event.run)}", highlight=False)
+                begins = "start" if event.trains else "measure"
+                console.print(f"{begins:<8}{_name(event.run)}", highlight=False)
             return
         ended += 1
         left = format_duration((time.monotonic() - started) / ended * (total - ended))
@@ -64,7 +65,8 @@ def _bars(total: int, console: Console):  # type: ignore[no-untyped-def]
             key = _name(event.run)
             if event.status is Status.RUNNING:
                 if key not in bars:
-                    bars[key] = progress.add_task(escape(key), total=1.0, detail="starting")
+                    detail = "starting" if event.trains else "measuring its weights"
+                    bars[key] = progress.add_task(escape(key), total=1.0, detail=detail)
                 if event.heartbeat:
                     fractions[key] = event.heartbeat.fraction
                     detail = _detail(event)

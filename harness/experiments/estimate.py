@@ -30,8 +30,11 @@ def estimate_seconds(plan: ExperimentPlan, workers: int | None = None) -> float 
         return None
     if not pending:
         return 0.0
-    of_arm = {name: _seconds_of(arm, _measure_speed(arm, device)) for name, arm in pending.items()}
-    seconds = [of_arm[run.arm] for run in plan.pending]
+    speeds = {name: _measure_speed(arm, device) for name, arm in pending.items()}
+    training = {name: _training_seconds(arm, speeds[name]) for name, arm in pending.items()}
+    scoring = {name: _scoring_flops(arm) / speeds[name] for name, arm in pending.items()}
+    seconds = [training[run.arm] for run in plan.trainings]
+    seconds += [scoring[run.arm] for run in plan.measurements]
     return max(sum(seconds) / slots, max(seconds))
 
 
@@ -59,14 +62,19 @@ def _measure_speed(arm: PlannedArm, device: torch.device) -> float:
     return flops / statistics.median(times[1:] or times)
 
 
-def _seconds_of(arm: PlannedArm, flops_per_s: float) -> float:
+def _training_seconds(arm: PlannedArm, flops_per_s: float) -> float:
     train, cost = arm.arm.train, arm.matched.cost
-    training = _training_flops(train.budget, cost, train.batch_size * train.seq_len)
-    scored = sum(len(document.tokens) for document in load_dataset(arm.arm.data).held_out)
-    evaluating = train.evaluations * scored * cost.forward_flops_per_token
+    evaluating = train.evaluations * _scoring_flops(arm) / flops_per_s
     if train.budget.unit == "seconds":
-        return train.budget.amount + evaluating / flops_per_s
-    return (training + evaluating) / flops_per_s
+        return train.budget.amount + evaluating
+    training = _training_flops(train.budget, cost, train.batch_size * train.seq_len)
+    return training / flops_per_s + evaluating
+
+
+def _scoring_flops(arm: PlannedArm) -> float:
+    """Return the FLOPs of an evaluation."""
+    scored = sum(len(document.tokens) for document in load_dataset(arm.arm.data).held_out)
+    return scored * arm.matched.cost.forward_flops_per_token
 
 
 def _training_flops(budget: Budget, cost: Cost, tokens_per_step: int) -> float:

@@ -2,6 +2,7 @@
 
 import traceback
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,21 +11,21 @@ from harness.core.cost import measure_cost
 from harness.core.model import LanguageModel
 from harness.data.batches import batches
 from harness.data.dataset import load_dataset
-from harness.errors import AblateError, Diverged
-from harness.experiments.blame import describe
+from harness.errors import Diverged
+from harness.experiments.blame import cause_of
 from harness.experiments.fingerprint import measure_fingerprint
 from harness.experiments.run_config import RunConfig
+from harness.experiments.run_model import save_weights
+from harness.experiments.scoring import evaluator_of, scores
 from harness.store.atomic import write_text
 from harness.store.attempt import Attempt
 from harness.store.records import Heartbeat, Result, RunRecord
 from harness.store.status import Status
 from harness.training.environment import describe_environment, make_deterministic
-from harness.training.evaluation import Evaluation, Evaluator
+from harness.training.evaluation import Evaluation
 from harness.training.gradients import gradient_norms
 from harness.training.loop import Measurement, train
 from harness.training.randomness import address
-
-EVALUATION_BATCH = 32  # rows; fixed, because the number of rows changes the last bits
 
 
 def execute(run: RunConfig, attempt: Attempt, device: torch.device, threads: int = 1) -> Status:
@@ -34,6 +35,7 @@ def execute(run: RunConfig, attempt: Attempt, device: torch.device, threads: int
     process (an interrupt) leaves the attempt unfinished.
     """
     make_deterministic(device, threads)
+    run = run.without_conversion()
     with attempt.hold():
         last: list[Measurement] = []
         try:
@@ -43,7 +45,7 @@ def execute(run: RunConfig, attempt: Attempt, device: torch.device, threads: int
             result = _ended(Status.DIVERGED, str(error), last)
         except Exception as error:  # recorded with its cause, so that other runs go on
             write_text(attempt.path / "traceback.txt", traceback.format_exc())
-            result = _ended(Status.FAILED, _cause(error), last)
+            result = _ended(Status.FAILED, cause_of(error), last)
         attempt.finish(result)
     return result.status
 
@@ -64,13 +66,16 @@ def _train(
     seed, config = run.effective_seed, run.train
     dataset = load_dataset(run.data)
     torch.manual_seed(address(seed, "build"))  # for components that draw although they should not
-    model = LanguageModel(run.variant).initialize(seed).to(device)
+    model = LanguageModel(run.variant).initialize(seed)
+    if run.init_from:
+        run.init_from.load_into(model)
+    model.to(device)
     model.checkpointing = config.gradient_checkpointing
     if config.compile:
         model.compile_trunk()
     cost = measure_cost(run.variant, config.seq_len)
     order = batches(dataset, config.batch_size, config.seq_len, seed, device)
-    evaluator = Evaluator(dataset.held_out, config.seq_len, EVALUATION_BATCH, device)
+    evaluator = evaluator_of(run, dataset, device)
     evaluation: Evaluation | None = None
     norms = {"start": gradient_norms(model, *order[0])}
     for point in train(
@@ -87,16 +92,14 @@ def _train(
         evaluation = point.evaluation or evaluation
     norms["end"] = gradient_norms(model, *order[0])
     assert evaluation, "the last measurement has an evaluation"
-    names = [document.id for document in dataset.held_out]
-    documents = zip(evaluation.nats, evaluation.n_bytes, strict=True)
+    found = scores(evaluation, dataset)
     return Result(
         status=Status.DONE,
         seconds=last[0].seconds,
-        metrics={**_spent(last[0]), **evaluation.metrics()},
-        documents=dict(zip(names, documents, strict=True)),
+        **{**found, "metrics": {**_spent(last[0]), **found["metrics"]}},
         cost=cost.to_dict(),
         grad_norm_by_layer=norms,
-        expert_tokens=evaluation.expert_tokens,
+        weights_sha256=attempt.write_weights(partial(save_weights, model)),
     )
 
 
@@ -124,11 +127,3 @@ def _ended(status: Status, cause: str, last: list[Measurement]) -> Result:
     seconds = last[0].seconds if last else 0.0
     metrics = _spent(last[0]) if last else {}
     return Result(status=status, cause=cause, seconds=seconds, metrics=metrics)  # type: ignore[arg-type]
-
-
-def _cause(error: Exception) -> str:
-    if isinstance(error, AblateError):
-        return str(error)
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
-        return f"out of memory: {error}"
-    return describe(error)

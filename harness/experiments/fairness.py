@@ -24,10 +24,13 @@ def held_equal(arms: list[PlannedArm], match: Match | None) -> list[str]:
 
 
 def differs(arms: dict[str, PlannedArm], baseline: str) -> list[str]:
-    """Name the costs in which arms differ from the baseline, with the relative differences."""
+    """Name the costs in which arms differ from the baseline, and weights not of their seed."""
     costs = {name: planned.matched.cost.to_dict() for name, planned in arms.items()}
     by_cost: dict[str, list[str]] = {}
     for name, cost in costs.items():
         for label, difference in cost_differences(cost, costs[baseline]).items():
             by_cost.setdefault(label, []).append(f"{name} {signed_percent(difference)}")
+    weights = {name: planned.arm.init_from for name, planned in arms.items()}
+    if others := [name for name in arms if weights[name] != weights[baseline]]:
+        by_cost["initial weights"] = others
     return [f"{label} ({', '.join(by_arm)})" for label, by_arm in by_cost.items()]

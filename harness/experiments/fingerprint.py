@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from harness.core.initialization import addressed_normal
 from harness.core.model import LanguageModel
+from harness.core.slots import PRECISION
 from harness.core.spec import VariantSpec
 from harness.data.batches import BatchOrder
 from harness.data.dataset import HeldOut
@@ -32,18 +33,35 @@ VOCAB_SIZE, BATCH_SIZE, SEQ_LEN, STEPS, SEED = 67, 2, 24, 4, 0
 
 def measure_fingerprint(run: RunConfig) -> Fingerprint:
     """Return the numbers for a run's variant and training configuration, on the CPU."""
-    layers = max(len(getattr(run.variant, slot)) for slot in ("attention", "ffn", "block"))
-    sizes = {"n_layers": min(run.variant.dims.n_layers, max(layers, 2)), "vocab_size": VOCAB_SIZE}
-    variant = run.variant.resized(**sizes, max_seq_len=max(SEQ_LEN, run.train.seq_len))
+    variant = _tiny(run)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)  # for components with dropout
         numbers = {**_components(variant), **_training(run, variant)}
     return {key: _writable(value) for key, value in numbers.items()}
 
 
+def measure_conversion(run: RunConfig) -> Fingerprint:
+    """Return the numbers for what inference makes of a run's variant, on the CPU."""
+    model = LanguageModel(_tiny(run)).eval()
+    _enliven(model)
+    PRECISION.build(run.variant.precision.infer).prepare_inference(model)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(SEED)
+        logits = model(_tokens(SEQ_LEN)).float()
+    picked = {"logits": _project(logits, "logits"), "norm": float(logits.norm())}
+    return {key: _writable(value) for key, value in picked.items()}
+
+
 def agree(stored: Mapping[str, float | str], now: Mapping[str, float | str]) -> bool:
     """Whether two fingerprints are of code that computes the same."""
     return stored.keys() == now.keys() and all(_close(stored[k], now[k]) for k in now)
+
+
+def _tiny(run: RunConfig) -> VariantSpec:
+    """Keep every kind of layer, and little else."""
+    layers = max(len(getattr(run.variant, slot)) for slot in ("attention", "ffn", "block"))
+    sizes = {"n_layers": min(run.variant.dims.n_layers, max(layers, 2)), "vocab_size": VOCAB_SIZE}
+    return run.variant.resized(**sizes, max_seq_len=max(SEQ_LEN, run.train.seq_len))
 
 
 def _writable(value: float | str) -> float | str:

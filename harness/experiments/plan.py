@@ -10,6 +10,7 @@ from harness.core.match import AXES, Matched, match_d_ff
 from harness.errors import AblateError, ConfigError, Problem
 from harness.experiments.blame import describe
 from harness.experiments.config import Arm, Resolved
+from harness.experiments.conversion import Conversion, conversion_of
 from harness.experiments.fairness import differs, held_equal
 from harness.experiments.planned import ExperimentPlan, PlannedArm, PlannedRun
 from harness.experiments.reuse import Reuse
@@ -82,6 +83,8 @@ def _plan_arm(
         raise ConfigError.at(("variant",), str(error)) from None
     except Exception as error:  # a component that cannot run is its author's to mend
         raise ConfigError.at(("variant",), f"cannot be run: {describe(error)}") from error
+    if arm.init_from:
+        arm.init_from.check(matched.spec)
     return PlannedArm(arm, matched, memory)
 
 
@@ -90,26 +93,50 @@ def _plan_runs(
 ) -> list[PlannedRun]:
     """List the runs seed by seed, so that early results are already paired."""
     reuse, runs = Reuse(store), []
-    experiment = resolved.experiment
-    for seed in experiment.seed_list:
-        for name, planned in arms.items():
-            in_seconds = planned.arm.train.budget.unit == "seconds"
-            config = RunConfig(
-                variant=planned.matched.spec,
-                data=planned.arm.data,
-                train=planned.arm.train,
-                seed=seed,
-                replica=experiment.replica,
-                salt=experiment.name if in_seconds else "",
-                component_folders=resolved.component_folders,
+    conversions: dict[str, Conversion | None] = {}
+    for seed in resolved.experiment.seed_list:
+        configs = {name: _config_of(resolved, arms[name], seed) for name in arms}
+        ids = {name: _id_of(name, config) for name, config in configs.items()}
+        conversions = conversions or {n: conversion_of(config) for n, config in configs.items()}
+        for name, run_id in ids.items():
+            sharing = [conversions[other] for other in ids if ids[other] == run_id]
+            needed = [conversion for conversion in sharing if conversion]
+            found = reuse.find(configs[name], run_id, environment, needed)
+            conversion, attempt = conversions[name], found.attempt
+            runs.append(
+                PlannedRun(
+                    arm=name,
+                    config=configs[name],
+                    run_id=run_id,
+                    environment=environment,
+                    done=attempt,
+                    conversion=conversion,
+                    measured=conversion.find(attempt) if conversion and attempt else None,
+                    lost_weights=found.lost_weights,
+                )
             )
-            try:
-                run_id = config.run_id()
-            except ConfigError as error:  # only now is the corpus looked at
-                raise error.within("arms", name, "data") from None
-            done = reuse.find(config, run_id, environment)
-            runs.append(PlannedRun(name, config, run_id, environment, done))
     return runs
+
+
+def _config_of(resolved: Resolved, planned: PlannedArm, seed: int) -> RunConfig:
+    experiment, train = resolved.experiment, planned.arm.train
+    return RunConfig(
+        variant=planned.matched.spec,
+        data=planned.arm.data,
+        train=train,
+        seed=seed,
+        replica=experiment.replica,
+        salt=experiment.name if train.budget.unit == "seconds" else "",
+        component_folders=resolved.component_folders,
+        init_from=planned.arm.init_from,
+    )
+
+
+def _id_of(arm: str, config: RunConfig) -> str:
+    try:
+        return config.run_id()
+    except ConfigError as error:  # only now is the corpus looked at
+        raise error.within("arms", arm, "data") from None
 
 
 def _record(
@@ -161,4 +188,5 @@ def _run_record(run: PlannedRun, store: RunStore) -> dict[str, Any]:
         "environment": run.environment,
         "reuses": run.done.number if run.done else None,
         "attempts_from": max(known, default=0) + 1,
+        "measurement": run.measurement,
     }

@@ -23,7 +23,7 @@ def plan_view(
         _sentence("held equal", record["held_equal"]),
         _sentence("differs", record["differs"] or ["no cost"]),
         f"runs: {len(plan.runs)} ({len(plan.arms)} arms x {len(record['seeds'])} seeds), "
-        f"{len(plan.runs) - len(plan.pending)} already in the store",
+        f"{len(plan.runs) - len(plan.pending)} already in the store; {plan.work}",
         "time: "
         + (f"about {format_duration(seconds)}" if seconds is not None else "not estimated")
         + f" on {plan.device}",

@@ -13,7 +13,7 @@ from harness.core.match import AXES
 from harness.core.registry import use_folder
 from harness.core.spec import BASELINE, VariantSpec
 from harness.data.config import DataConfig
-from harness.errors import ConfigError, Problem, unknown
+from harness.errors import AblateError, ConfigError, Problem, unknown
 from harness.experiments.config import (
     MAX_RUNS,
     NAME,
@@ -24,7 +24,9 @@ from harness.experiments.config import (
     Patch,
     Resolved,
 )
+from harness.experiments.initial_weights import InitialWeights
 from harness.experiments.merge import merge
+from harness.interop.checkpoint import read_variant
 from harness.schema import parse
 from harness.training.config import TrainConfig
 from variants.presets import preset
@@ -32,6 +34,7 @@ from variants.presets import preset
 T = TypeVar("T")
 
 PARTS = ("variant", "data", "train")
+INIT_FROM = "init_from"  # beside the parts: a folder with weights to begin with
 NOT_YET = {"tune": "tuning per arm", "designs": "several designs", "scales": "several scales"}
 
 
@@ -56,7 +59,7 @@ def resolve(data: Mapping[str, object], folder: Path) -> Resolved:
     for name, (patch, levels) in patches.items():
         try:
             _check_parts(patch)
-            arms[name] = _resolve_arm(experiment, name, patch, levels)
+            arms[name] = _resolve_arm(experiment, name, patch, levels, folder)
         except ConfigError as error:
             problems += error.within("arms", name).problems
     match, references = _match(experiment, problems), list(patches)
@@ -126,20 +129,27 @@ def combinations(factors: Mapping[str, Mapping[str, object]]) -> dict[str, dict[
 def _check_parts(patch: Patch, *prefix: str) -> None:
     problems = []
     for key, value in patch.items():
-        if key not in PARTS:
-            problems.append(Problem((*prefix, key), unknown("key", key, PARTS)))
+        if key == INIT_FROM:
+            if value is not None and not isinstance(value, str):
+                problems.append(Problem((*prefix, key), f"must be a folder, but got {value!r}"))
+        elif key not in PARTS:
+            problems.append(Problem((*prefix, key), unknown("key", key, [*PARTS, INIT_FROM])))
         elif value is not None and not isinstance(value, Mapping):
             problems.append(Problem((*prefix, key), f"must be a mapping, but got {value!r}"))
     if problems:
         raise ConfigError(*problems)
 
 
-def _resolve_arm(experiment: Experiment, name: str, patch: Patch, levels: dict[str, str]) -> Arm:
+def _resolve_arm(
+    experiment: Experiment, name: str, patch: Patch, levels: dict[str, str], folder: Path
+) -> Arm:
     problems: list[Problem] = []
+    weights = _init_from({**experiment.base, **patch}.get(INIT_FROM), folder)
+    start = {} if weights is None else read_variant(weights.folder).to_dict()
 
     def section(key: str) -> Patch:
         base, change = experiment.base.get(key) or {}, patch.get(key) or {}
-        return with_preset(base, change) if key == "variant" else merge(base, change)
+        return with_preset(base, change, start) if key == "variant" else merge(base, change)
 
     def collect(key: str, reader: Callable[[], T]) -> T | None:
         try:
@@ -166,19 +176,29 @@ def _resolve_arm(experiment: Experiment, name: str, patch: Patch, levels: dict[s
     if problems:
         raise ConfigError(*problems)
     assert variant and train
-    return Arm(name, patch, variant, data, train, levels)
+    return Arm(name, patch, variant, data, train, levels, weights)
 
 
-def with_preset(base: Patch, change: Patch) -> Patch:
+def _init_from(written: str | None, folder: Path) -> InitialWeights | None:
+    if written is None:
+        return None
+    try:
+        return InitialWeights.find((folder / Path(written).expanduser()).resolve())
+    except AblateError as error:
+        raise ConfigError.at((INIT_FROM,), str(error)) from None
+
+
+def with_preset(base: Patch, change: Patch, start: Patch | None = None) -> Patch:
     """Return the mapping that describes a variant in full, presets expanded.
 
-    An arm that names a preset starts from that preset, not from the base's variant. Options without
-    a name are those of the slot's baseline, if nothing else is there.
+    It begins with `start`, if given. An arm that names a preset starts from that preset, not from
+    the base's variant. Options without a name are those of the slot's baseline, if nothing else is
+    there.
 
     Raises:
         ConfigError: no such preset.
     """
-    written: Patch = {}
+    written: Patch = dict(start or {})
     for layer in (base, change):
         if "preset" in layer:
             if not isinstance(layer["preset"], str):

@@ -1,12 +1,27 @@
 """Which stored runs answer for a planned one, so that nothing is trained twice."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from harness.errors import ConfigError
+from harness.experiments.conversion import Conversion
 from harness.experiments.fingerprint import Fingerprint, agree, measure_fingerprint
 from harness.experiments.run_config import RunConfig
 from harness.store.attempt import Attempt
 from harness.store.records import RunRecord
 from harness.store.runs import RunStore
 from harness.store.status import Status
+
+
+@dataclass(frozen=True)
+class Found:
+    """The attempt that answers for a run, if there is one.
+
+    `lost_weights`: one would, but it has yet to be measured, and its weights are not kept.
+    """
+
+    attempt: Attempt | None
+    lost_weights: bool = False
 
 
 class Reuse:
@@ -16,18 +31,25 @@ class Reuse:
         self.store = store
         self._fingerprints: dict[str, Fingerprint] = {}  # by variant and training: seeds share it
 
-    def find(self, run: RunConfig, run_id: str, environment: str) -> Attempt | None:
+    def find(
+        self, run: RunConfig, run_id: str, environment: str, conversions: Sequence[Conversion] = ()
+    ) -> Found:
         """Return the newest finished attempt with the same complete configuration, in the same
         class of environments, whose numeric fingerprint agrees with today's code.
+
+        It is measured under all conversions already, or can still be.
         """
         attempts = [a for a in self.store.attempts(run_id) if a.environment == environment]
+        lost = False
         for attempt in sorted(attempts, key=lambda a: -a.number):
             if attempt.status is not Status.DONE:
                 continue
             record = attempt.read_run()
             if record and self._repeats(record, run):
-                return attempt
-        return None
+                if attempt.has_weights or all(c.find(attempt) for c in conversions):
+                    return Found(attempt)
+                lost = True
+        return Found(None, lost)
 
     def _repeats(self, record: RunRecord, run: RunConfig) -> bool:
         here = {**record.config, "component_folders": []}  # today's components, wherever they were
@@ -40,6 +62,7 @@ class Reuse:
         return agree(record.fingerprint, self._fingerprint(run))
 
     def _fingerprint(self, run: RunConfig) -> Fingerprint:
+        run = run.without_conversion()
         key = repr((run.variant, run.train))
         if key not in self._fingerprints:
             self._fingerprints[key] = measure_fingerprint(run)

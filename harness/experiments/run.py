@@ -75,11 +75,10 @@ def run_experiment(
 
 
 def _opening(plan: ExperimentPlan, workers: int, how: HowToRun) -> str:
-    n_runs, n_pending = len(plan.runs), len(plan.pending)
-    stored = n_runs - n_pending
+    stored = len(plan.runs) - len(plan.pending)
     known = f", {stored} of them already in the store" if stored else ""
     where = "in this process" if how.inline else f"{workers} at a time"
-    return f"{n_runs} runs{known}; training {n_pending}, {where}, on {plan.device}"
+    return f"{len(plan.runs)} runs{known}; {plan.work}, {where}, on {plan.device}"
 
 
 @contextlib.contextmanager

@@ -3,14 +3,16 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness.core.registry import use_folder
-from harness.core.spec import VariantSpec
+from harness.core.slots import PRECISION
+from harness.core.spec import BASELINE, VariantSpec
 from harness.data.config import DataConfig
 from harness.data.dataset import fingerprint
+from harness.experiments.initial_weights import InitialWeights
 from harness.training.config import TrainConfig
 from harness.training.randomness import address
 
@@ -29,6 +31,7 @@ class RunConfig:
     replica: int = 0
     salt: str = ""
     component_folders: tuple[Path, ...] = ()  # where to look for components; not part of the id
+    init_from: InitialWeights | None = None  # what training begins with; None: the seed's weights
 
     @property
     def effective_seed(self) -> int:
@@ -45,6 +48,7 @@ class RunConfig:
             "replica": self.replica,
             "salt": self.salt,
             "component_folders": [str(folder) for folder in self.component_folders],
+            "init_from": self.init_from and self.init_from.to_dict(),
         }
 
     @classmethod
@@ -53,7 +57,9 @@ class RunConfig:
         folders = tuple(map(Path, written["component_folders"]))
         for folder in folders:
             use_folder(folder)
+        weights = written.get("init_from")  # runs from before there was such a thing lack it
         return cls(
+            init_from=weights and InitialWeights.read(weights),
             variant=VariantSpec.read(written["variant"]),
             data=DataConfig.read(written["data"]),
             train=TrainConfig.read(written["train"]),
@@ -67,7 +73,13 @@ class RunConfig:
         """Return the part of the configuration that training depends on: what reuse must equal."""
         written = self.to_dict()
         del written["component_folders"], written["variant"]["precision"]["infer"]
-        return written
+        return written | {"init_from": self.init_from and self.init_from.digest}
+
+    def without_conversion(self) -> "RunConfig":
+        """Return the run as it is trained: what inference makes of it comes later."""
+        plain = PRECISION.resolve(BASELINE["precision"])
+        precision = replace(self.variant.precision, infer=plain)
+        return replace(self, variant=replace(self.variant, precision=precision))
 
     def run_id(self) -> str:
         """Return 12 hexadecimal digits that name this run.
@@ -83,6 +95,8 @@ class RunConfig:
             "replica": self.replica,
             "salt": self.salt,
         }
+        if self.init_from:
+            identity["init_from"] = self.init_from.digest
         canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 

@@ -39,13 +39,21 @@ class Checkpoint:
             AblateError: a second copy of tied weights differs from the first.
         """
         model = LanguageModel(self.variant)
+        self.load_into(model)
+        return model.eval()
+
+    def load_into(self, model: LanguageModel) -> None:
+        """Give these weights to a model that has the same parameters.
+
+        Raises:
+            AblateError: a second copy of tied weights differs from the first.
+        """
         with open_tensors(self.tensors) as reader, torch.no_grad():
             for name, parameter in weights(model).items():
                 for piece in pieces(name, tuple(parameter.shape), is_fused(self.tensors)):
                     parameter[piece.ours].copy_(reader.read(piece.name, piece.theirs))
             if self.variant.tie_embeddings and HEAD in self.tensors:
                 self._check_head(reader)
-        return model.eval()
 
     def _check_head(self, reader: Reader) -> None:
         for start in range(0, self.tensors[HEAD].shape[0], ROWS):

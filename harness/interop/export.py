@@ -15,6 +15,7 @@ from torch import Tensor
 
 from harness.core.model import LanguageModel
 from harness.errors import AblateError
+from harness.interop.expressible import check_expressible
 from harness.interop.names import pieces, weights
 from harness.interop.shards import write_shards
 from harness.interop.to_config import to_config
@@ -45,9 +46,9 @@ def export_model(
         ConfigError: Qwen3 cannot express the variant; everything in the way is named.
         AblateError: the folder is taken, or the disk has no room.
     """
+    check_export(model, folder, dtype)
     config = to_config(model.spec, dtype, tokenizer.separator if tokenizer else None)
-    size = sum(t.numel() for t in weights(model).values()) * dtype.itemsize
-    with _new_folder(folder, size) as made:
+    with _new_folder(folder) as made:
         _write_json(made / "config.json", config)
         ids = ("bos_token_id", "eos_token_id")
         generation = {key: config[key] for key in ids if config[key] is not None}
@@ -56,6 +57,25 @@ def export_model(
             tokenizer.write(made, model.spec.dims)
         _write_json(made / "generation_config.json", generation)
         write_shards(_tensors(model, dtype), made, shard_bytes)
+
+
+def check_export(model: LanguageModel, folder: Path, dtype: torch.dtype) -> int:
+    """Return the bytes of a model's weights on disk; one on the meta device will do.
+
+    Raises:
+        ConfigError: Qwen3 cannot express the variant.
+        AblateError: the folder is taken, or the disk has no room.
+    """
+    check_expressible(model.spec)
+    size = sum(t.numel() for t in weights(model).values()) * dtype.itemsize
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise AblateError(f"{folder} is not empty: nothing is overwritten")
+    disk = next(above for above in folder.absolute().parents if above.is_dir())
+    free = shutil.disk_usage(disk).free
+    if size * SPARE > free:
+        room = f"{format_bytes(size)} are needed and {format_bytes(free)} are free"
+        raise AblateError(f"there is no room for {folder}: {room}")
+    return size
 
 
 def _tensors(model: LanguageModel, dtype: torch.dtype) -> Iterator[tuple[str, int, Any]]:
@@ -70,15 +90,9 @@ def _as_stored(tensor: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 @contextmanager
-def _new_folder(folder: Path, size: int) -> Iterator[Path]:
+def _new_folder(folder: Path) -> Iterator[Path]:
     """Yield a folder beside the one wanted, and give it that name when all has been written."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise AblateError(f"{folder} is not empty: nothing is overwritten")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder.parent).free
-    if size * SPARE > free:
-        room = f"{format_bytes(size)} are needed and {format_bytes(free)} are free"
-        raise AblateError(f"there is no room for {folder}: {room}")
     made = folder.with_name(f".{folder.name}.{os.getpid()}-{secrets.token_hex(4)}")
     made.mkdir()
     try:

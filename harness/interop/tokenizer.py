@@ -23,7 +23,7 @@ class HubTokenizer:
         """
         separator = self._separator_text()
         config = {
-            # the class that takes tokenizer.json as it is: Qwen's own would split words anew
+            # the class that takes tokenizer.json as it is
             "tokenizer_class": "PreTrainedTokenizerFast",
             "bos_token": separator,
             "eos_token": separator,

@@ -1,15 +1,25 @@
 """One attempt at a run: a folder with one writer, whose files say everything about it."""
 
+import hashlib
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from harness.store import curve, lock
+from harness.store.atomic import replacing
 from harness.store.errors import StoreError
-from harness.store.records import Heartbeat, Result, RunRecord, read_record, write_record
+from harness.store.names import check_name, is_name
+from harness.store.records import (
+    Heartbeat,
+    Measured,
+    Result,
+    RunRecord,
+    read_record,
+    write_record,
+)
 from harness.store.status import Status
 
 SECONDS_BETWEEN_BEATS = 1.0
@@ -73,6 +83,25 @@ class Attempt:
             write_record(self.path / "heartbeat.json", heartbeat)
             self._last_beat = now
 
+    def write_weights(self, save: Callable[[Path], None]) -> str:
+        """Keep the final weights, which `save` writes to a path; return their SHA-256."""
+        assert self._is_ours, "only the holder writes"
+        with replacing(self.weights) as path:
+            save(path)
+        return _sha256(self.weights)
+
+    def write_measurement(self, name: str, measured: Measured) -> None:
+        """Keep what was measured with the final weights; what failed, or is damaged, is replaced.
+
+        Raises:
+            StoreError: it was measured before.
+        """
+        assert self._is_ours, "only the holder writes"
+        path = self._measurement(name)
+        if self.has_measured(name):
+            raise StoreError(path, "already written; a measurement is never overwritten")
+        write_record(path, measured)
+
     def finish(self, result: Result) -> None:
         """End the attempt: from here on it has this status for ever.
 
@@ -114,6 +143,52 @@ class Attempt:
         return read_record(self.path / "result.json", Result)
 
     @property
+    def weights(self) -> Path:
+        """Where the final weights are, if they are kept."""
+        return self.path / "weights.safetensors"
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether the final weights are kept: runs of earlier versions have none."""
+        result = self.read_result()
+        return bool(result and result.weights_sha256) and self.weights.exists()
+
+    def checked_weights(self) -> Path:
+        """Return where the final weights are, after reading them all.
+
+        Raises:
+            StoreError: there are none, or not those that the run has written.
+        """
+        result = self.read_result()
+        if result is None or not self.has_weights:
+            raise StoreError(self.weights, "this run has no weights; it has to be trained again")
+        if _sha256(self.weights) != result.weights_sha256:
+            advice = "remove this file, and the run will be trained again"
+            raise StoreError(self.weights, f"corrupt: not what the run has written; {advice}")
+        return self.weights
+
+    def measurements(self) -> list[str]:
+        """List the names of what was measured with the final weights, sorted."""
+        files = (self.path / "measurements").glob("*.json")
+        return sorted(file.stem for file in files if is_name(file.stem))
+
+    def read_measurement(self, name: str) -> Measured | None:
+        """Read what was measured; None before that.
+
+        Raises:
+            StoreError: the file is corrupt.
+        """
+        return read_record(self._measurement(name), Measured)
+
+    def has_measured(self, name: str) -> bool:
+        """Whether a measurement is done, and can be read."""
+        try:
+            measured = self.read_measurement(name)
+        except StoreError:
+            return False
+        return measured is not None and measured.status is Status.DONE
+
+    @property
     def status(self) -> Status:
         """What has become of the attempt; a file that cannot be read makes it `corrupt`."""
         # Probed before the result is looked for: a writer that ends in between has left one.
@@ -140,9 +215,17 @@ class Attempt:
         if not any(self.path.parent.iterdir()):
             self.path.parent.rmdir()
 
+    def _measurement(self, name: str) -> Path:
+        return self.path / "measurements" / f"{check_name('a measurement', name)}.json"
+
     def _write_once(self, name: str, record: RunRecord | Result) -> None:
         assert self._is_ours, "only the holder writes"
         path = self.path / name
         if path.exists():
             raise StoreError(path, "already written; a run's record is never overwritten")
         write_record(path, record)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -46,8 +46,8 @@ class Heartbeat(Frozen):
     """Seconds since 1970."""
 
 
-class Result(Frozen):
-    """`result.json`: how the run ended, written once; a run with one is never run again."""
+class Ended(Frozen):
+    """How a training or a measurement ended, and what it found."""
 
     status: Literal[Status.DONE, Status.DIVERGED, Status.FAILED]
     seconds: float
@@ -57,11 +57,30 @@ class Result(Frozen):
     metrics: dict[str, Number | None] = Field(default_factory=dict)
     documents: dict[str, tuple[float | None, int]] = Field(default_factory=dict)
     """Held-out loss by document: nats and bytes, both summed over the document."""
+    expert_tokens: Mapping[int, Sequence[int]] = Field(default_factory=dict)
+    """Held-out tokens that met each expert, by layer; a token counts once for each of its own."""
+
+
+class Result(Ended):
+    """`result.json`: how the run ended, written once; a run with one is never run again."""
+
     cost: dict[str, Any] = Field(default_factory=dict)
     grad_norm_by_layer: Mapping[str, Sequence[float | None]] = Field(default_factory=dict)
     """Of the first batch's loss, at the `start` and at the `end` of training."""
-    expert_tokens: Mapping[int, Sequence[int]] = Field(default_factory=dict)
-    """Held-out tokens that met each expert, by layer; a token counts once for each of its own."""
+    weights_sha256: str | None = None
+    """Of `weights.safetensors`, which a run that is done leaves beside this file."""
+
+
+class Measured(Ended):
+    """`measurements/<name>.json`: what was found with a finished run's weights, written once."""
+
+    settings: dict[str, Any]
+    """What was measured, complete."""
+    fingerprint: dict[str, float | str]
+    """Of the code that measured, as in `run.json`."""
+    environment: dict[str, Any] = Field(default_factory=dict)
+    created: str
+    """ISO 8601, UTC."""
 
 
 def write_record(path: Path, record: Frozen) -> None:

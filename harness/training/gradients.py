@@ -17,7 +17,7 @@ def gradient_norms(
     was_training, device = model.training, model.head.weight.device
     model.eval()
     with PRECISION.build(model.spec.precision.train).autocast(device):
-        loss = model.loss(tokens, targets)
+        loss = model.loss(tokens.to(device), targets.to(device))
     loss.backward()
     grads = ([p.grad for p in b.parameters() if p.grad is not None] for b in model.blocks)
     norms = [float(nn.utils.get_total_norm(of_block)) for of_block in grads]

@@ -2,36 +2,29 @@
 
 import io
 import math
-from dataclasses import asdict
 
 import pytest
-import torch
 from rich.console import Console
 
 from harness.bench import loop
-from harness.bench.train import Shape, bench_training, bench_view
-
-SHAPE = Shape(16, 1, 2, 1, 32, 64, 2, 16, 1, "cpu")
+from harness.bench.train import bench_training, training_view
 
 
 @pytest.fixture(scope="module")
-def found():
+def found(workload):
     pytest.importorskip("transformers")
-    threads = torch.get_num_threads()
     console = Console(file=io.StringIO())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "STEPS", 5)
         patch.setattr(loop, "ROUNDS", 3)
-        found = bench_training(SHAPE, rounds=3, compiled=False, workers=False, console=console)
-    torch.set_num_threads(threads)
-    return found
+        return bench_training(workload(16), 3, compiled=False, workers=False, console=console)
 
 
-def test_every_figure_is_there_and_finite(found):
+def test_every_figure_is_there_and_finite(found, workload):
     kinds = {"ours, eager", "transformers, eager"}
-    assert found["shape"] == asdict(SHAPE)
-    assert found["step_seconds"].keys() == found["tokens_per_second"].keys() == kinds
-    for timing in found["step_seconds"].values():
+    assert found["workload"] == workload(16).to_dict()
+    assert found["seconds"].keys() == found["tokens_per_second"].keys() == kinds
+    for timing in found["seconds"].values():
         assert len(timing["rounds"]) == 3
         assert min(timing["rounds"]) > 0
         assert min(timing["rounds"]) <= timing["median"] <= max(timing["rounds"])
@@ -40,7 +33,7 @@ def test_every_figure_is_there_and_finite(found):
         assert math.isfinite(found[key])
     assert math.isfinite(found["loop_seconds_per_step"])
     for kind in kinds:
-        median = found["step_seconds"][kind]["median"]
+        median = found["seconds"][kind]["median"]
         assert found["tokens_per_second"][kind] == pytest.approx(2 * 16 / median)
 
 
@@ -50,7 +43,7 @@ def test_what_was_not_timed_is_not_reported(found):
 
 def test_the_figures_are_shown(found):
     console = Console(file=io.StringIO(), width=120)
-    console.print(bench_view(found))
+    console.print(training_view(found))
     shown = console.file.getvalue()
     assert "transformers eager / ours eager" in shown
     assert "compiled" not in shown

@@ -14,9 +14,10 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import torch
+from pydantic.fields import FieldInfo
 from torch import Tensor
 
 from harness.core import cross_entropy
@@ -64,17 +65,18 @@ class Subject:
         return lively(LanguageModel(self.spec(**changes)))
 
 
-def subjects(given: Mapping[str, Mapping[str, Any]] | None = None) -> list[Subject]:
-    """Every registered component and alias, and each of its switches thrown once.
+def subjects() -> list[Subject]:
+    """Every registered component and alias, and each component with one option changed.
 
-    Args:
-        given: Options by `slot/name`, for components that have required ones.
+    A switch is thrown, a choice takes each of its values, and any other option those that it lists
+    itself, where it is declared: `Annotated[int, Field(ge=1, examples=[2])]`. A required option
+    takes the first of them.
     """
     found = []
     for slot, registry in SLOTS.items():
         for name in [*registry, *registry.aliases()]:
-            subject = Subject(slot, name, (given or {}).get(f"{slot}/{name}", {}))
-            found += [with_partners(s) for s in [subject, *_switched(subject)]]
+            subject = Subject(slot, name, _required(slot, name))
+            found += [with_partners(s) for s in [subject, *_changed(subject)]]
     return found
 
 
@@ -92,16 +94,33 @@ def with_partners(subject: Subject) -> Subject:
     raise last
 
 
-def _switched(subject: Subject) -> list[Subject]:
+def _required(slot: str, name: str) -> dict[str, Any]:
+    registry = SLOTS[slot]
+    if name in registry.aliases():  # it fixes them
+        return {}
+    fields = registry.schema(name).model_fields
+    return {o: (about.examples or [None])[0] for o, about in fields.items() if about.is_required()}
+
+
+def _changed(subject: Subject) -> list[Subject]:
     registry = SLOTS[subject.slot]
     if subject.name in registry.aliases():
         return []
-    fields = registry.schema(subject.name).model_fields
     return [
-        dataclasses.replace(subject, options={**subject.options, option: not about.default})
-        for option, about in fields.items()
-        if isinstance(about.default, bool) and option not in subject.options
+        dataclasses.replace(subject, options={**subject.options, option: value})
+        for option, about in registry.schema(subject.name).model_fields.items()
+        for value in _values(about)
+        if value != subject.options.get(option, about.default)
     ]
+
+
+def _values(about: FieldInfo) -> list[Any]:
+    """Return the values of an option that are worth trying."""
+    if about.annotation is bool:
+        return [True, False]
+    if get_origin(about.annotation) is Literal:
+        return list(get_args(about.annotation))
+    return about.examples or []
 
 
 @torch.no_grad()

@@ -47,6 +47,15 @@ def test_what_is_left_is_the_product_of_the_decays_since(with_starts):
             torch.testing.assert_close(within[..., i, j], left)
 
 
+def test_a_document_does_not_round_by_what_stood_before_it():
+    log_decay = torch.tensor([-5000.0] * 6 + [-0.3] * 6)[None, None, None]
+    starts = torch.zeros(1, 1, 1, 12, dtype=torch.bool)
+    starts[..., 6] = True
+    within, _ = fading(log_decay, starts)
+    alone, _ = fading(log_decay[..., 6:], None)
+    torch.testing.assert_close(within[..., 6:, 6:], alone, rtol=1e-6, atol=0)
+
+
 def test_sums_do_not_follow_autocast():
     x = torch.full((2, 2), 1 + 2**-12)
     with torch.autocast("cpu", torch.bfloat16):

@@ -1,4 +1,4 @@
-"""Mixtures of experts and attention windows, to transformers and back, in every layout."""
+"""Mixtures of experts, to transformers and back, in every layout."""
 
 import json
 

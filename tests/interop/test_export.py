@@ -55,6 +55,10 @@ def test_every_component_is_computed_alike_or_refused(subject, tmp_path):
         assert_same_logits(model, tmp_path / "out", contracts.tokens())
 
 
+def gqa(**options):
+    return {"attention": {"name": "gqa", "n_kv_heads": 3, **options}}
+
+
 REFUSED = {  # what stands in the way -> how it is named
     "norm": ({"norm": "layer_norm"}, "norm: Qwen3 has no 'layer_norm', only 'rms_norm'"),
     "ffn": ({"ffn": ["swiglu", "gelu", "gelu"]}, "ffn.1: Qwen3 has no 'gelu'"),
@@ -65,7 +69,38 @@ REFUSED = {  # what stands in the way -> how it is named
         {"position": [{"name": "rope", "theta": 1e4}, {"name": "rope", "theta": 1e6}]},
         "position.theta: Qwen3 has one value for all layers, but got 10000.0 and 1000000.0",
     ),
-    "softcap": ({"logit_softcap": 30.0}, "logit_softcap: Qwen3 cannot express it, but it is 30.0"),
+    "half-split or not": (
+        {"position": {"name": "rope_interleaved", "theta": 1e4}},
+        "position: Qwen3 has no 'rope_interleaved', only 'rope' or 'yarn'",
+    ),
+    "two kinds of angles": (
+        {"position": ["rope", "yarn"]},
+        "position: Qwen3 has one component for all layers, but got 'rope' and 'yarn'",
+    ),
+    "scaled": ({"embedding": "scaled"}, "embedding: Qwen3 has no 'scaled', only 'token'"),
+    "no QK-norm": (gqa(qk_norm="none"), "attention.qk_norm: Qwen3 cannot express 'none'"),
+    "full QK-norm": (gqa(qk_norm="full"), "attention.qk_norm: Qwen3 cannot express 'full'"),
+    "soft cap": (gqa(softcap=9.0), "attention.softcap: Qwen3 cannot express 9.0"),
+    "sinks": (gqa(sinks=True), "attention.sinks: Qwen3 cannot express True"),
+    "gate": (gqa(gate=True), "attention.gate: Qwen3 cannot express True"),
+    "shared": (gqa(shared_kv=3), "attention.shared_kv: Qwen3 cannot express 3"),
+    "values": (gqa(value_residual=True), "attention.value_residual: Qwen3 cannot express True"),
+    "shift": (
+        {"norm": {"name": "rms_norm", "bias": True}},
+        "norm.bias: Qwen3 cannot express True",
+    ),
+    "convolution": (
+        {"block": {"name": "pre_norm", "convolution": "ffn"}},
+        "block.convolution: Qwen3 cannot express 'ffn'",
+    ),
+    "QAT": (
+        {"precision": {"train": "int8_qat"}},
+        "precision.train: Qwen3 is not made of weights trained in 'int8_qat'",
+    ),
+    "softcap of logits": (
+        {"logit_softcap": 30.0},
+        "logit_softcap: Qwen3 cannot express it, but it is 30.0",
+    ),
 }
 
 
@@ -86,7 +121,7 @@ def test_everything_that_stands_in_the_way_is_named_at_once():
 
 def test_how_a_model_was_trained_stands_in_no_way(tmp_path):
     init = {"std": 0.3, "outputs": "zero"}
-    spec = variant(dropout=0.2, init=init, precision={"train": "bf16", "infer": "bf16"})
+    spec = variant(dropout=0.2, init=init, precision={"train": "bf16", "infer": "int8"})
     model = lively(spec)
     export_model(model, tmp_path / "out")
     assert_same_logits(model, tmp_path / "out")

@@ -49,6 +49,42 @@ def test_every_field_arrives(tmp_path):
     assert spec.attention[0].options["n_kv_heads"] == 3
 
 
+EXPERTS = {"moe_intermediate_size": 24, "num_experts": 5, "num_experts_per_tok": 2}
+LEFT_OUT = {
+    *("rope_parameters", "rms_norm_eps", "tie_word_embeddings", "attention_bias", "hidden_act"),
+    *("use_sliding_window", "sliding_window", "max_window_layers", "layer_types"),
+    *("norm_topk_prob", "decoder_sparse_step", "mlp_only_layers", "router_aux_loss_coef"),
+    "initializer_range",
+}
+
+
+@pytest.mark.parametrize("kind", ["Qwen3Config", "Qwen3MoeConfig"])
+def test_fields_that_are_left_out_are_what_transformers_makes_of_them(kind, tmp_path):
+    sizes = {key: value for key, value in DENSE.items() if key not in LEFT_OUT}
+    config = getattr(transformers, kind)(**sizes, **(EXPERTS if "Moe" in kind else {}))
+    save_reference(tmp_path, config)
+    edit_config(tmp_path, **dict.fromkeys(LEFT_OUT))
+    spec = read_variant(tmp_path)
+    assert spec.position[0].options["theta"] == 1e4
+    assert (spec.norm[0].options["eps"], spec.init.std) == (1e-6, 0.02)
+    if "Moe" in kind:
+        assert spec.ffn[0].options["balance_loss"] == 0.001
+    assert_same_logits(import_model(tmp_path), tmp_path)
+
+
+def test_a_width_of_heads_that_is_left_out_is_what_transformers_makes_of_it(tmp_path):
+    sizes = {key: value for key, value in DENSE.items() if key != "head_dim"}
+    sizes["hidden_size"] = 48
+    config = transformers.Qwen3MoeConfig(**sizes, **EXPERTS)
+    save_reference(tmp_path / "moe", config)
+    assert read_variant(tmp_path / "moe").dims.head_dim == 8
+    assert_same_logits(import_model(tmp_path / "moe"), tmp_path / "moe")
+    save_reference(tmp_path / "dense", transformers.Qwen3Config(**sizes))
+    edit_config(tmp_path / "dense", head_dim=None)
+    assert read_variant(tmp_path / "dense").dims.head_dim == 128
+    assert_same_logits(import_model(tmp_path / "dense"), tmp_path / "dense")
+
+
 def test_the_older_way_to_write_angles_is_read(tmp_path):
     save_reference(tmp_path, transformers.Qwen3Config(**DENSE))
     edit_config(tmp_path, rope_parameters=None, rope_theta=50_000)
@@ -66,6 +102,14 @@ def test_yarn_is_read(older, tmp_path):
     (position,) = read_variant(tmp_path).position
     assert (position.name, position.options["original_max_seq_len"]) == ("yarn", 16)
     assert position.options["beta_fast"] == (32 if older else 20)
+    assert_same_logits(import_model(tmp_path), tmp_path)
+
+
+def test_yarn_without_its_first_length_stretches_all_positions(tmp_path):
+    yarn = {"rope_type": "yarn", "factor": 2.0, "rope_theta": 1e4}
+    save_reference(tmp_path, transformers.Qwen3Config(**{**DENSE, "rope_parameters": dict(yarn)}))
+    edit_config(tmp_path, rope_parameters=yarn)
+    assert read_variant(tmp_path).position[0].options["original_max_seq_len"] == 64
     assert_same_logits(import_model(tmp_path), tmp_path)
 
 

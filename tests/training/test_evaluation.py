@@ -55,6 +55,42 @@ def test_the_metrics_by_hand():
     assert list(evaluation.metrics()) == ["val_loss", "val_bpb", "val_accuracy", "val_perplexity"]
 
 
+def test_the_busiest_expert_by_hand():
+    counts = {0: (30, 10, 20, 0), 3: (5, 5)}
+    evaluation = Evaluation((6.0,), (10,), n_tokens=60, n_correct=1, expert_tokens=counts)
+    assert evaluation.expert_load_max == pytest.approx((2.0 + 1.0) / 2)
+    assert evaluation.metrics()["expert_load_max"] == evaluation.expert_load_max
+
+
+@pytest.mark.row("R2-21")
+@pytest.mark.parametrize("rows", [1, 32])
+def test_each_scored_token_is_counted_at_each_of_its_experts(lab, rows):
+    moe = {"name": "moe", "n_experts": 5, "top_k": 3}
+    model = lab.new_model(ffn=["swiglu", moe], n_layers=4, init={"std": 0.3})
+    evaluation = Evaluator(lab.held_out, 7, rows, CPU)(model)
+    assert list(evaluation.expert_tokens) == [1, 3]
+    for layer_idx, counts in evaluation.expert_tokens.items():
+        assert sum(counts) == 3 * evaluation.n_tokens
+        assert list(counts) == chosen_by_hand(model, lab.held_out, layer_idx, 7)
+
+
+@torch.no_grad()
+def chosen_by_hand(model, held_out, layer_idx, seq_len):
+    """Count the three highest scores of each token, window by window."""
+    counts = torch.zeros(5, dtype=torch.long)
+
+    def count(_router, _inputs, scores):
+        for token in scores.flatten(0, 1):
+            counts[token.sort(descending=True).indices[:3]] += 1
+
+    with model.eval().blocks[layer_idx].ffn.router.register_forward_hook(count):
+        for document in held_out:
+            tokens = torch.from_numpy(document.tokens).long()
+            for start in range(0, len(tokens) - 1, seq_len):
+                model(tokens[None, start : start + seq_len + 1][:, :-1])
+    return counts.tolist()
+
+
 def test_a_huge_loss_has_a_finite_perplexity():
     assert math.isfinite(Evaluation((1e6,), (1,), 1, 0).val_perplexity)
 

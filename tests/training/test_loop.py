@@ -68,6 +68,20 @@ def test_the_reported_loss_is_the_mean_since_the_last_report(lab):
     assert [p.train_loss for p in pairs[:50]] == pytest.approx(means, rel=1e-6)
 
 
+def test_what_components_add_to_the_loss_is_minimised_and_reported_apart(lab):
+    def first(weight):
+        moe = {"name": "moe", "n_experts": 4, "balance_loss": weight}
+        model = lab.new_model(ffn=moe, init={"std": 0.3})
+        return next(iter(lab.train(lab.config({"steps": 1}), model)))
+
+    without, with_it = first(0.0), first(0.5)
+    assert without.auxiliary_loss == 0.0
+    assert with_it.train_loss == without.train_loss
+    assert with_it.auxiliary_loss == pytest.approx(0.5 * 2, rel=0.1)  # top_k, if balanced
+    assert with_it.grad_norm != without.grad_norm
+    assert with_it.to_dict()["auxiliary_loss"] == with_it.auxiliary_loss
+
+
 def test_the_rate_follows_the_schedule(lab):
     config = lab.config(
         {"steps": 10}, optimizer={"lr": 0.01}, schedule={"warmup": 0.5, "final": 0.1}

@@ -74,7 +74,7 @@ MUTATIONS = (
         ("torch.cat((angles, angles), dim=-1)", "angles.repeat_interleave(2, dim=-1)"),
         ("x * cos + torch.cat((-second, first), dim=-1) * sin", INTERLEAVED))),
     of("RoPE by head", ROPE, "return turn(q, cos, sin), turn(k, cos, sin)", BY_HEAD),
-    of("RoPE theta ignored", ROTATION, "theta**-exponents", "10_000.0**-exponents"),
+    of("RoPE theta ignored", ROTATION, "theta**exponents", "10_000.0**exponents"),
     of("RoPE turns the other way", ROTATION, "(-second, first)", "(second, -first)"),
     of("RoPE leaves the keys", ROPE, "turn(q, cos, sin), turn(k, cos, sin)", "turn(q, cos, sin), k"),
     of("RoPE over a wrong width", ROTATION, "dtype=torch.float32) / width",
@@ -108,13 +108,12 @@ MUTATIONS = (
     of("no final norm", MODEL, "return self.norm(x)", "return x"),
     of("embedding scaled by sqrt(d)", "variants/embedding/token.py", "F.embedding(tokens, self.weight)",
        "F.embedding(tokens, self.weight) * self.weight.shape[1] ** 0.5"),
-    of("no residual around attention", PRE_NORM, "x = x + self.attention", "x = self.attention"),
-    of("no residual around the feed-forward", PRE_NORM, "return x + self.ffn", "return self.ffn"),
-    of("feed-forward in parallel", PRE_NORM, "x = x + self.attention(self.attention_norm(x), context)\n"
-       "        return x + self.ffn(self.ffn_norm(x), context)",
-       "return x + self.attention(self.attention_norm(x), context) + self.ffn(self.ffn_norm(x), context)"),
-    of("norms of a block swapped", PRE_NORM, "self.attention(self.attention_norm(x), context)",
-       "self.attention(self.ffn_norm(x), context)"),
+    of("no residual around attention", PRE_NORM, "x = x + context.drop(self.attention", "x = context.drop(self.attention"),
+    of("no residual around the feed-forward", PRE_NORM, "return x + context.drop", "return context.drop"),
+    of("feed-forward in parallel", PRE_NORM, "x = x + context.drop(self.attention(y, context))\n"
+       "        y = self._convolved(\"ffn\", self.ffn_norm(x), context)\n",
+       "y, x = self.ffn_norm(x), x + context.drop(self.attention(y, context))\n"),
+    of("norms of a block swapped", PRE_NORM, "self.attention_norm(x), context", "self.ffn_norm(x), context"),
     # attention and caches
     of("window one too long", ATTENTION, "keys > queries - window", "keys >= queries - window", ATTEND),
     of("documents run together", ATTENTION, "if context.documents is not None:", "if False:", ATTEND),

@@ -22,11 +22,19 @@ def test_every_component_keeps_its_contracts(contract, subject):
     contract(subject)
 
 
-def test_the_contracts_reach_every_component_alias_and_switch():
+def test_the_contracts_reach_every_component_and_alias():
     held = {(subject.slot, subject.name) for _, subject in CASES}
     for slot, registry in SLOTS.items():
         assert {(slot, name) for name in [*registry, *registry.aliases()]} <= held
-    assert Subject("attention", "gqa", {"bias": True}) in [subject for _, subject in CASES]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"bias": True}, {"qk_norm": "none"}, {"qk_norm": "full"}, {"window": 4}, {"shared_kv": 2}],
+    ids=str,
+)
+def test_the_contracts_reach_switches_choices_and_examples(changed):
+    assert Subject("attention", "gqa", changed) in [subject for _, subject in CASES]
 
 
 @pytest.fixture(scope="module")

@@ -124,8 +124,10 @@ def _forgotten(log_gates: Float[Tensor, "B T H"], context: Context) -> Float[Ten
 
 
 def _latest(cache: TokenCache) -> Float[Tensor, "B 1 H"]:
-    """Return the sums at the last token of each row: zero for a row without tokens."""
+    """Return the sums at the last token of each row.
+
+    A row without tokens may go on from any number: only differences count.
+    """
     sums, lengths = cache.buffers["forgotten"], cache.lengths
     rows = torch.arange(len(lengths), device=lengths.device)
-    last = sums[rows, (lengths - 1).clamp(min=0)]
-    return torch.where(lengths[:, None] > 0, last, 0)[:, None]
+    return sums[rows, (lengths - 1).clamp(min=0)][:, None]

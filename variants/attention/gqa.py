@@ -78,7 +78,7 @@ class GroupedQueryAttention(Attention):
         ] = "head",
         bias: bool = False,
         window: Annotated[int | None, Field(ge=1, examples=[4])] = None,
-        softcap: Annotated[float | None, Field(gt=0, examples=[2.0])] = None,
+        softcap: Annotated[float | None, Field(gt=0, allow_inf_nan=False, examples=[2.0])] = None,
         sinks: bool = False,
         gate: bool = False,
         shared_kv: Annotated[int, Field(ge=1, examples=[2])] = 1,

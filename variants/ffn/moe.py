@@ -23,6 +23,9 @@ from harness.core.routing import (
 from harness.core.slots import FFN, FeedForward
 from harness.errors import ConfigError
 
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+TINY = 1e-20  # sigmoids of a token may all be zero in fp32
+
 
 @FFN.register("moe")
 class MixtureOfExperts(FeedForward):
@@ -31,7 +34,8 @@ class MixtureOfExperts(FeedForward):
     Options:
         n_experts: How many there are, >= 1.
         top_k: How many of them a token meets, 1 to `n_experts`.
-        normalize_top_k: Whether the weights of the chosen experts are divided by their sum.
+        normalize_top_k: Whether the weights of the chosen experts are divided by their sum. A
+            single one then weighs 1, and the router learns from the balance loss alone.
         d_ff: Hidden channels of one expert, >= 1. Left out: the `d_ff` of the model.
         expert: What an expert is: any dense feed-forward, by name.
         n_shared: Experts that every token meets besides, >= 0, as one of that many times the width.
@@ -51,8 +55,10 @@ class MixtureOfExperts(FeedForward):
         2.2); shared experts of Dai et al. 2024, "DeepSeekMoE", arXiv:2401.06066, section 3.2;
         sigmoid weights of DeepSeek-AI 2024, arXiv:2412.19437, section 2.1.2; the bias of Wang et
         al. 2024, "Auxiliary-Loss-Free Load Balancing", arXiv:2408.15664, algorithm 1; z-loss of
-        Zoph et al. 2022, "ST-MoE", arXiv:2202.08906, section 3.1.
+        Zoph et al. 2022, "ST-MoE", arXiv:2202.08906, section 3.
     """
+
+    choice_bias: Tensor
 
     def __init__(
         self,
@@ -64,11 +70,11 @@ class MixtureOfExperts(FeedForward):
         normalize_top_k: bool = True,
         d_ff: Annotated[int, Field(ge=1)] | None = None,
         expert: str = "swiglu",
-        n_shared: Annotated[int, Field(ge=0)] = 0,
+        n_shared: Annotated[int, Field(ge=0, examples=[2])] = 0,
         router: Literal["softmax", "sigmoid"] = "softmax",
-        balance_loss: Annotated[float, Field(ge=0)] = 0.001,
-        bias_rate: Annotated[float, Field(ge=0)] = 0.0,
-        z_loss: Annotated[float, Field(ge=0)] = 0.0,
+        balance_loss: Weight = 0.001,
+        bias_rate: Annotated[Weight, Field(examples=[0.1])] = 0.0,
+        z_loss: Weight = 0.0,
     ) -> None:
         super().__init__(dims, layer_idx)
         if top_k > n_experts:
@@ -112,9 +118,9 @@ class MixtureOfExperts(FeedForward):
         chosen = biased.topk(self.top_k).indices
         weights = scores.gather(-1, chosen)
         if self.normalize_top_k:
-            weights = weights / weights.sum(-1, keepdim=True)
+            weights = weights / weights.sum(-1, keepdim=True).clamp(min=TINY)
         if self.scored_by == "sigmoid":
-            scores = scores / scores.sum(-1, keepdim=True)
+            scores = scores / scores.sum(-1, keepdim=True).clamp(min=TINY)
         context.publish(PROBABILITIES, self.layer_idx, scores)
         context.publish(CHOSEN, self.layer_idx, chosen)
         if self.z_loss:

@@ -14,9 +14,12 @@ def check_pairs(width: int) -> None:
 
 
 def rates(theta: float, width: int, device: torch.device) -> Float[Tensor, "P"]:
-    """Return `theta ** (-2i / width)` for each pair i: radians a position, in fp32."""
+    """Return `theta ** (-2i / width)` for each pair i: radians a position, in fp32.
+
+    Written as a quotient, as transformers does: far from the start, the last bit of a rate is seen.
+    """
     exponents = torch.arange(0, width, 2, device=device, dtype=torch.float32) / width
-    return theta**-exponents
+    return 1.0 / theta**exponents
 
 
 def angles(context: Context, rates: Float[Tensor, "P"]) -> Float[Tensor, "B T 1 P"]:

@@ -38,6 +38,10 @@ class Tokenizer(ABC):
     def save(self, folder: Path) -> None:
         """Write what was learned into an existing folder."""
 
+    @abstractmethod
+    def to_json(self) -> str:
+        """Return the same code as a `tokenizer.json` of the library `tokenizers`."""
+
     @classmethod
     @abstractmethod
     def load(cls, folder: Path, **options: Any) -> Self:

@@ -60,6 +60,10 @@ class BytePairEncoding(Tokenizer):
         """Write `tokenizer.json`, which the libraries of Hugging Face read."""
         self._code.save(str(folder / "tokenizer.json"), pretty=False)
 
+    def to_json(self) -> str:
+        """Return what `save` writes."""
+        return str(self._code.to_str())
+
     @classmethod
     def load(cls, folder: Path, **options: Any) -> Self:
         """Read `tokenizer.json`."""

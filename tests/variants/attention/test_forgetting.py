@@ -94,6 +94,15 @@ def test_a_row_cropped_to_nothing_starts_afresh():
     assert distance(out[1:], logits(model, batch[1:, :11])[:, 6:]) <= 1e-5
 
 
+def test_padding_between_tokens_forgets_nothing(build, x):
+    layer = build("forgetting", position="rope")
+    valid = torch.ones(2, 13, dtype=torch.bool)
+    valid[:, [3, 4, 9]] = False
+    out = layer(x, Context((valid.cumsum(1) - 1).clamp(min=0), valid=valid))
+    alone = layer(x[:, valid[0]], Context(torch.arange(10).expand(2, 10)))
+    assert distance(out[:, valid[0]], alone) <= 1e-6
+
+
 def test_a_document_forgets_as_if_nothing_stood_before_it(build):
     layer = build("forgetting").float()
     generator = torch.Generator().manual_seed(2)

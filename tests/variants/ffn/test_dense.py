@@ -23,21 +23,21 @@ PLAIN = {
 @pytest.mark.parametrize("name", GATED)
 @torch.no_grad()
 def test_a_gate_is_activated_and_multiplied_with_what_goes_up(build, apply, x, name):
-    ffn = build(name)
+    ffn, x = build(name), 4 * x
     weights = {n.removesuffix("_proj.weight"): w for n, w in ffn.named_parameters()}
     assert weights.keys() == {"gate", "up", "down"}
     hidden = GATED[name](x @ weights["gate"].T) * (x @ weights["up"].T)
-    torch.testing.assert_close(apply(ffn, x), hidden @ weights["down"].T, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(apply(ffn, x), hidden @ weights["down"].T, rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", PLAIN)
 @torch.no_grad()
 def test_without_a_gate_what_goes_up_is_activated(build, apply, x, name):
-    ffn = build(name)
+    ffn, x = build(name), 4 * x
     weights = {n.removesuffix("_proj.weight"): w for n, w in ffn.named_parameters()}
     assert weights.keys() == {"up", "down"}
     hidden = PLAIN[name](x @ weights["up"].T)
-    torch.testing.assert_close(apply(ffn, x), hidden @ weights["down"].T, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(apply(ffn, x), hidden @ weights["down"].T, rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.row("R0-16")

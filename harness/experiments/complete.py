@@ -1,0 +1,79 @@
+"""Do what a planned run still needs: train it, measure its weights, and say how that ended."""
+
+from dataclasses import dataclass
+
+import torch
+
+from harness.experiments.conversion import Conversion
+from harness.experiments.execute import execute
+from harness.experiments.measure import keep, measure
+from harness.experiments.planned import PlannedRun
+from harness.experiments.run_config import RunConfig
+from harness.store.attempt import Attempt
+from harness.store.errors import StoreError
+from harness.store.records import Ended, Heartbeat, Result
+from harness.store.runs import RunStore
+from harness.store.status import Status
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is known of one run: `heartbeat` while it is trained, `cause` if it went wrong."""
+
+    run: PlannedRun
+    status: Status
+    heartbeat: Heartbeat | None = None
+    cause: str | None = None
+    trains: bool = True  # False: it is only measured, with weights that are there
+
+
+class Attempts:
+    """The attempts that one execution makes: runs with the same id share theirs."""
+
+    def __init__(self, store: RunStore) -> None:
+        self._store = store
+        self._made: dict[str, Attempt] = {}
+
+    def of(self, run: PlannedRun) -> tuple[Attempt, bool]:
+        """Return the attempt that stands for a run, and whether it is new: to be trained."""
+        known = run.done or self._made.get(run.run_id)
+        if known:
+            return known, False
+        new = self._made[run.run_id] = self._store.new_attempt(run.run_id, run.environment)
+        return new, True
+
+
+def complete(
+    config: RunConfig,
+    conversion: Conversion | None,
+    attempt: Attempt,
+    device: torch.device,
+    threads: int,
+) -> None:
+    """Train a run unless its attempt has ended, then measure it unless it went wrong."""
+    if attempt.read_result() is None:
+        execute(config, attempt, device, threads)
+    if conversion and attempt.status is Status.DONE:
+        measure(config, conversion, attempt, device, threads)
+
+
+def record_death(run: PlannedRun, attempt: Attempt, cause: str) -> None:
+    """Write down that a process died before it could say how the run ended."""
+    if attempt.status is Status.INTERRUPTED:
+        with attempt.hold():
+            attempt.finish(Result(status=Status.FAILED, seconds=0.0, cause=cause))
+    elif attempt.status is Status.DONE and run.conversion:
+        keep(run.conversion, attempt, status=Status.FAILED, seconds=0.0, cause=cause)
+
+
+def outcome(run: PlannedRun, attempt: Attempt) -> Progress:
+    """Say how a run ended: its measurement, if it has one, or its training."""
+    try:
+        ended: Ended | None = attempt.read_result()
+        if run.conversion and ended and ended.status is Status.DONE:
+            ended = attempt.read_measurement(run.conversion.name)
+    except StoreError as error:
+        return Progress(run, Status.CORRUPT, cause=str(error))
+    if ended is None:
+        return Progress(run, Status.INTERRUPTED)
+    return Progress(run, ended.status, cause=ended.cause)
