@@ -192,6 +192,62 @@ def show(
     _print(found if as_json else anatomy_view(found))
 
 
+@app.command("export", rich_help_panel="Hugging Face")
+def export_command(
+    what: Annotated[
+        str, typer.Argument(help="A run (EXPERIMENT/ARM/SEED, or an id's beginning) or a preset.")
+    ],
+    folder: Annotated[Path, typer.Argument(help="Where it goes: a new folder.")],
+    changes: Annotated[
+        list[str] | None, typer.Argument(help="Changes to a preset: vocab_size=32000 n_layers=2")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of a preset's initial weights.")] = 0,
+    dtype: Annotated[
+        Literal["float32", "bfloat16"], typer.Option(help="What the weights are written in.")
+    ] = "float32",
+    tokenizer: Annotated[
+        bool, typer.Option("--tokenizer/--no-tokenizer", help="Write a run's tokenizer beside it.")
+    ] = True,
+    results: Results = None,
+) -> None:
+    """Write a run or a preset as a Qwen3 checkpoint for transformers and what reads its format."""
+    import torch
+
+    from harness.experiments.exporting import plan_preset, plan_run
+    from harness.experiments.find_run import find_run
+    from variants.presets import PRESETS
+
+    numbers = getattr(torch, dtype)
+    if what in PRESETS:
+        planned = plan_preset(what, changes or [], seed, folder, numbers)
+    elif changes:
+        raise AblateError(f"only presets take changes, and {what!r} is none: {', '.join(PRESETS)}")
+    else:
+        planned = plan_run(find_run(what, *_stores(results)), folder, numbers)
+    _print(str(planned))
+    planned.write(tokenizer)
+    _print(f"transformers.AutoModelForCausalLM.from_pretrained({str(folder)!r})")
+
+
+@app.command("import", rich_help_panel="Hugging Face")
+def import_command(
+    folder: Annotated[
+        Path, typer.Argument(help="A folder with config.json and safetensors of Qwen3.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Check a Qwen3 checkpoint and say what it is here: its variant in YAML, and its cost."""
+    from harness.experiments.importing import describe_checkpoint, yaml_text
+    from harness.experiments.pricing import price_table
+
+    found = describe_checkpoint(folder)
+    if as_json:
+        return _print(found)
+    stored = f"{found['n_tensors']} tensors in {' and '.join(found['dtypes'])}; here in float32"
+    _print(price_table({"preset": found["folder"], **found}), stored, "")
+    _print(yaml_text({"variant": found["variant"]}).rstrip())
+
+
 @new.command("experiment")
 def new_experiment(
     name: Annotated[str, typer.Argument(help="Its name.")],

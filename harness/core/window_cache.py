@@ -47,9 +47,8 @@ class WindowCache(Cache):
         """
         cut = lengths < self.lengths
         if bool((cut & (self.lengths > self._n_slots)).any()):
-            raise AblateError(
-                f"of more than {self._n_slots} tokens, only the last are kept: no cut"
-            )
+            lost = f"a row of more than {self._n_slots} tokens has forgotten its first ones"
+            raise AblateError(f"{lost} and cannot be cropped")
         self.lengths = torch.minimum(self.lengths, lengths)
         self._measure()
 

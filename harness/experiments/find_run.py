@@ -32,6 +32,7 @@ def _planned(name: str, runs: RunStore, experiments: ExperimentStore) -> Attempt
     plan = experiments.open(experiment).plan
     if arm not in plan["arms"]:
         raise AblateError(unknown("arm", arm, plan["arms"]))
+    # of replicas of a seed, the first one
     seeds = {str(run["seed"]): run for run in reversed(plan["runs"]) if run["arm"] == arm}
     if seed not in seeds:
         raise AblateError(unknown("seed", seed, seeds))

@@ -23,10 +23,11 @@ def gqa(**options):
     return {"name": "gqa", **options}
 
 
-def model(n_layers=2, attention=None, **options):
+def model(n_layers=2, attention=None, position="none", **options):
     """A lively model whose layers have these options, or those of a list."""
     chosen = attention or gqa(**{"n_kv_heads": K, **options})
-    return Subject("ffn", "swiglu").model(**WIDE, n_layers=n_layers, attention=chosen)
+    sizes = {**WIDE, "n_layers": n_layers, "position": position}
+    return Subject("ffn", "swiglu").model(**sizes, attention=chosen)
 
 
 def layer(**options):
@@ -425,19 +426,18 @@ def test_values_of_other_heads_cannot_be_mixed():
 
 
 def test_layers_in_a_row_share_the_keys_and_values_of_the_first():
-    built, batch = model(5, shared_kv=2), tokens()
+    built, batch = model(5, position="rope", shared_kv=2), tokens()
     owners = [hasattr(block.attention, "k_proj") for block in built.blocks]
     assert owners == [True, False, True, False, True]
-    everyone = model(5)  # with its own keys and values for all, set to the owners'
+    everyone = model(5, position="rope")  # with its own keys and values for all, set to the owners'
     everyone.load_state_dict(built.state_dict(), strict=False)
-    seen, given = {}, {}
+    seen = {}
     for i, block in enumerate(built.blocks):
         block.register_forward_hook(lambda _m, inputs, _o, i=i: seen.update({i: inputs[0]}))
     expected = logits(built, batch)
     for i in (1, 3):  # a layer that shares reads the input of its owner through the owner's weights
         owner, reader = built.blocks[i - 1], everyone.blocks[i]
         x = owner.attention_norm(seen[i - 1])
-        given[i] = x
         for part in ("k_proj", "v_proj", "k_norm"):
             source = owner.attention.get_submodule(part)
             setattr(reader.attention, part, _Fixed(source, x) if part != "k_norm" else source)
