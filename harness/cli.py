@@ -214,16 +214,16 @@ def export_command(
     import torch
 
     from harness.experiments.exporting import plan_preset, plan_run
-    from harness.experiments.find_run import find_run
-    from variants.presets import PRESETS
+    from harness.experiments.find_run import find_run, is_run
 
+    runs, experiments = _stores(results)
     numbers = getattr(torch, dtype)
-    if what in PRESETS:
-        planned = plan_preset(what, changes or [], seed, folder, numbers)
-    elif changes:
-        raise AblateError(f"only presets take changes, and {what!r} is none: {', '.join(PRESETS)}")
+    if is_run(what, runs):
+        if changes:
+            raise AblateError(f"a run is exported as it is, but got {' '.join(changes)}")
+        planned = plan_run(find_run(what, runs, experiments), folder, numbers)
     else:
-        planned = plan_run(find_run(what, *_stores(results)), folder, numbers)
+        planned = plan_preset(what, changes or [], seed, folder, numbers)
     _print(str(planned))
     planned.write(tokenizer)
     _print(f"transformers.AutoModelForCausalLM.from_pretrained({str(folder)!r})")
@@ -237,15 +237,10 @@ def import_command(
     as_json: Json = False,
 ) -> None:
     """Check a Qwen3 checkpoint and say what it is here: its variant in YAML, and its cost."""
-    from harness.experiments.importing import describe_checkpoint, yaml_text
-    from harness.experiments.pricing import price_table
+    from harness.experiments.importing import checkpoint_view, describe_checkpoint
 
     found = describe_checkpoint(folder)
-    if as_json:
-        return _print(found)
-    stored = f"{found['n_tensors']} tensors in {' and '.join(found['dtypes'])}; here in float32"
-    _print(price_table({"preset": found["folder"], **found}), stored, "")
-    _print(yaml_text({"variant": found["variant"]}).rstrip())
+    _print(found if as_json else checkpoint_view(found))
 
 
 @new.command("experiment")

@@ -116,7 +116,8 @@ def _outer(x: Tensor, y: Tensor, ends: Tensor) -> Tensor:
 def _has_kernel(x: Tensor, y: Tensor) -> bool:
     """Whether torch has one kernel for all groups, which asks the device for no sizes."""
     whole = x.shape[-1] % 8 == 0 and y.shape[-1] % 8 == 0  # 16 bytes
-    return x.is_cuda and x.dtype == torch.bfloat16 and whole
+    able = x.is_cuda and torch.cuda.get_device_capability(x.device) >= (8, 0)
+    return able and x.dtype == torch.bfloat16 and whole
 
 
 def _slices(ends: Tensor, n_rows: int) -> list[slice]:

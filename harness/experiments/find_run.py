@@ -24,6 +24,11 @@ def find_run(name: str, runs: RunStore, experiments: ExperimentStore) -> Attempt
     return attempt
 
 
+def is_run(name: str, runs: RunStore) -> bool:
+    """Say whether `find_run` would look for a run of this name."""
+    return "/" in name or any(run_id.startswith(name) for run_id in runs.runs())
+
+
 def _planned(name: str, runs: RunStore, experiments: ExperimentStore) -> Attempt:
     parts = name.split("/")
     if len(parts) != 3:

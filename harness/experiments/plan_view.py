@@ -1,5 +1,6 @@
 """A plan for the terminal: arms, matched dims, costs, time, and what the seeds can resolve."""
 
+from itertools import groupby
 from typing import Any
 
 from rich import box
@@ -71,12 +72,20 @@ def describe_changes(changes: dict[str, Any], prefix: str = "") -> list[str]:
         path = key if prefix in ("", "variant", "data", "train") else f"{prefix}.{key}"
         if isinstance(value, dict) and "name" not in value:
             phrases += describe_changes(value, path)
-        elif isinstance(value, dict):
-            options = ", ".join(f"{k}={v}" for k, v in value.items() if k != "name")
-            phrases.append(f"{path}: {value['name']}({options})")
         else:
-            phrases.append(f"{path}: {value}")
+            phrases.append(f"{path}: {_written(value)}")
     return phrases
+
+
+def _written(value: Any) -> str:
+    """Write a value, components as `name(option=value)` and equal ones of a list together."""
+    if isinstance(value, list):
+        runs = [(_written(item), len(list(same))) for item, same in groupby(value)]
+        return ", ".join(text if n == 1 else f"{n} x {text}" for text, n in runs)
+    if not isinstance(value, dict):
+        return str(value)
+    options = ", ".join(f"{k}={_written(v)}" for k, v in value.items() if k != "name")
+    return f"{value['name']}({options})" if options else str(value["name"])
 
 
 def _sentence(label: str, phrases: list[str]) -> str:
