@@ -1,9 +1,11 @@
 """An arm in one line: its metric over the seeds, its losses, its cost."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
+from harness.analysis.costs import NEGLIGIBLE
 from harness.analysis.intervals import LEVEL_OF_MEANS, estimate
 from harness.analysis.pairing import usable
 from harness.analysis.units import decimals_for
@@ -28,6 +30,8 @@ class ArmSummary:
     params_non_embedding: float | None
     train_flops_per_token: float | None
     cache_bytes: float | None
+    weight_bytes: float | None
+    """As stored for inference."""
     tokens_per_s: float | None
     """Median over the runs that count."""
     seconds: float | None
@@ -55,6 +59,7 @@ def summarise(plan: Plan, runs: pd.DataFrame, arm: str) -> ArmSummary:
         params_non_embedding=cost.get("params_non_embedding"),
         train_flops_per_token=cost.get("train_flops_per_token"),
         cache_bytes=cost.get("cache_bytes"),
+        weight_bytes=cost.get("weight_bytes"),
         tokens_per_s=_median(counted["tokens_per_s"]),
         seconds=_median(counted["seconds"]),
     )
@@ -63,6 +68,12 @@ def summarise(plan: Plan, runs: pd.DataFrame, arm: str) -> ArmSummary:
 def _median(values: pd.Series) -> float | None:
     known = values.dropna()
     return float(known.median()) if len(known) else None
+
+
+def weigh_differently(arms: Sequence[ArmSummary]) -> bool:
+    """Whether the bytes of the arms' weights say more than their parameters do."""
+    each = [arm.weight_bytes / arm.params for arm in arms if arm.weight_bytes and arm.params]
+    return max(each, default=0.0) > (1 + NEGLIGIBLE) * min(each, default=0.0)
 
 
 def mean_words(arm: ArmSummary) -> str:

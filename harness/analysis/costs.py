@@ -10,13 +10,21 @@ COSTS = {
     "params": "parameters",
     "train_flops_per_token": "training FLOPs per token",
     "cache_bytes": "cache bytes",
+    "weight_bytes": "weight bytes",
 }
 
 
 def cost_differences(arm: Mapping[str, Any], against: Mapping[str, Any]) -> dict[str, float]:
-    """Return the relative difference of each cost that differs, by its name in words."""
-    off = {label: _relative(arm[key], against[key]) for key, label in COSTS.items()}
-    return {label: difference for label, difference in off.items() if abs(difference) > NEGLIGIBLE}
+    """Return the relative difference of each cost that differs, by its name in words.
+
+    Weight bytes go with the parameters, and are named where they do not.
+    """
+    # what a plan of an earlier version did not price is not compared
+    known = [key for key in COSTS if key in arm and key in against]
+    off = {key: _relative(arm[key], against[key]) for key in known}
+    if abs(off.get("weight_bytes", 0.0) - off["params"]) <= NEGLIGIBLE:
+        off.pop("weight_bytes", None)
+    return {COSTS[key]: by for key, by in off.items() if abs(by) > NEGLIGIBLE}
 
 
 def signed_percent(difference: float) -> str:

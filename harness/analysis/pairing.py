@@ -42,9 +42,7 @@ def objections(plan: Plan, runs: pd.DataFrame, pair: Pair, difference: Estimate)
     for arm in (pair.arm, pair.baseline):
         if why := plan["arms"][arm].get("matched", {}).get("refused"):
             yield f"{arm} could not be matched: {why}"
-    if set(ours[ours["arm"] == pair.arm]["run_id"]) & set(
-        ours[ours["arm"] == pair.baseline]["run_id"]
-    ):
+    if _sources(ours, pair.arm) & _sources(ours, pair.baseline):
         yield "the arms share runs: equal configurations need a replica to be compared"
     for arm in (pair.arm, pair.baseline):
         if lacking := _lacking(plan, ours[ours["arm"] == arm], plan["metric"]):
@@ -56,6 +54,27 @@ def objections(plan: Plan, runs: pd.DataFrame, pair: Pair, difference: Estimate)
         yield f"a verdict needs {LEAST_PAIRS} pairs of seeds, but there are {difference.n}"
     elif difference.is_constant and difference.mean:
         yield "the seeds do not differ at all: without noise there is nothing to judge by"
+
+
+def share_training(plan: Plan, pair: Pair) -> bool:
+    """Whether two arms are the same trained runs, measured in two precisions of inference."""
+    arm, baseline = (
+        {
+            (run["seed"], run["replica"], run["run_id"]): run.get("measurement")
+            for run in plan["runs"]
+            if run["arm"] == name
+        }
+        for name in (pair.arm, pair.baseline)
+    )
+    different = [measured != baseline.get(run) for run, measured in arm.items()]
+    return arm.keys() == baseline.keys() and any(different)
+
+
+def _sources(runs: pd.DataFrame, arm: str) -> set[tuple[str, str]]:
+    """Return the trainings of an arm, each with the measurement of it that counts."""
+    ours = runs[runs["arm"] == arm]
+    measurements = ours["measurement"].fillna("") if "measurement" in ours else [""] * len(ours)
+    return set(zip(ours["run_id"], measurements, strict=True))
 
 
 def _lacking(plan: Plan, runs: pd.DataFrame, metric: str) -> str:

@@ -1,12 +1,14 @@
 """A comparison for the terminal, in 80 columns or more."""
 
+from collections.abc import Callable
+
 from rich import box
 from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.analysis.arms import ArmSummary, mean_words
+from harness.analysis.arms import ArmSummary, mean_words, weigh_differently
 from harness.analysis.compare import Comparison
 from harness.analysis.intervals import LEVEL_OF_MEANS
 from harness.analysis.sentences import difference_words, interval_name, interval_words, sentence
@@ -40,16 +42,21 @@ def arm_table(comparison: Comparison, plan: Plan) -> Table:
     table = _table()
     table.add_column("arm", overflow="fold")
     interval = f"{comparison.metric}\n{percent(LEVEL_OF_MEANS)} interval"
-    for title in (interval, "n", "params", "FLOPs/\ntoken", _cache_title(plan), "tokens/s"):
+    costs: dict[str, Callable[[ArmSummary], str]] = {
+        "params": lambda arm: count(arm.params),
+        "FLOPs/\ntoken": lambda arm: count(arm.train_flops_per_token),
+        _cache_title(plan): lambda arm: size(arm.cache_bytes),
+    }
+    if weigh_differently(comparison.arms):
+        costs["weights"] = lambda arm: size(arm.weight_bytes)
+    for title in (interval, "n", *costs, "tokens/s"):
         table.add_column(title, justify="right")
     for arm in comparison.arms:
         table.add_row(
             Text(arm.arm),
             mean_words(arm),
             f"{arm.n}" if arm.n == arm.n_planned else f"{arm.n}/{arm.n_planned}",
-            count(arm.params),
-            count(arm.train_flops_per_token),
-            size(arm.cache_bytes),
+            *(words(arm) for words in costs.values()),
             count(arm.tokens_per_s),
         )
     table.caption = "; ".join(map(_losses, filter(_losses, comparison.arms))) or None

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 from harness.analysis.contrasts import Contrast
 from harness.analysis.costs import cost_differences, signed_percent
+from harness.analysis.families import Pair
 from harness.analysis.intervals import MOST_SEEDS
+from harness.analysis.pairing import share_training
 from harness.analysis.units import decimals_for, percent
 from harness.analysis.verdict import Verdict
 from harness.store.tables import Plan
@@ -75,6 +77,9 @@ def _conditions(contrast: Contrast, plan: Plan) -> str:
     off = cost_differences(arm, against).items()
     held = _listed(plan["held_equal"])
     differs = _listed([f"{label} ({signed_percent(difference)})" for label, difference in off])
+    if share_training(plan, Pair(contrast.name, contrast.arm, contrast.baseline)):
+        same = "with the same trained weights, so that only the precision of inference differs"
+        return same + (f", and with it {differs}" if differs else "")
     if not held:
         return "with nothing matched" + (f": the arms differ in {differs}" if differs else "")
     return f"with {held} held equal" + (f", but not {differs}" if differs else "")

@@ -97,14 +97,15 @@ class TokenCache(Cache):
         """Add entries (B, T, ...) and return all of them so far, with their positions (1, S).
 
         Slots beyond a row's length hold no tokens; their positions are larger than every query's,
-        so a causal mask hides them. None stands for the positions if all there is are the T tokens
-        themselves. Padding must follow the tokens of its row.
+        so a causal mask hides them. None stands for the positions if there was nothing before, and
+        the keys are the queries' own. Padding must follow the tokens of its row.
 
         Raises:
             CacheFull: there is no room for T more tokens in some row.
         """
         n_tokens = next(iter(entries.values())).shape[1]
         self.check_room(context, n_tokens)
+        was_empty = self._longest == 0
         if self.aligned and context.valid is None:
             place = slice(self._longest, self._longest + n_tokens)
             for name, entry in entries.items():
@@ -112,12 +113,12 @@ class TokenCache(Cache):
         else:
             self._scatter(context, n_tokens, entries)
         self._advance(context, n_tokens)
+        if was_empty:
+            return entries, None
         longest, device = self._longest, self.lengths.device
         so_far = {
             name: self.buffers[name][:, :longest].to(entry.dtype) for name, entry in entries.items()
         }
-        if self.aligned and longest == n_tokens:
-            return so_far, None
         positions = context.once(
             ("slots", longest, device), lambda: torch.arange(longest, device=device)[None]
         )

@@ -8,7 +8,7 @@ from harness.store.atomic import encode_json
 from harness.store.attempt import Attempt
 from harness.store.curve import Point
 from harness.store.errors import StoreError
-from harness.store.records import Result
+from harness.store.records import Measured, Result
 from harness.store.runs import RunStore
 from harness.store.status import Status
 
@@ -21,7 +21,8 @@ _QUALITY = dict.fromkeys(
     ("train_loss", "val_loss", "val_bpb", "val_accuracy", "val_perplexity"), _REAL
 )
 _SPENT = {"tokens": _COUNT, "flops": _REAL, "seconds": _REAL, "tokens_per_s": _REAL}
-_COST = ("params", "params_non_embedding", "train_flops_per_token", "cache_bytes")
+_OF_TRAINING = {"train_loss", "steps", *_SPENT}
+_COST = ("params", "params_non_embedding", "train_flops_per_token", "cache_bytes", "weight_bytes")
 
 RUN_COLUMNS = {
     **_KEYS,
@@ -29,6 +30,7 @@ RUN_COLUMNS = {
     "run_id": _TEXT,
     "environment": _TEXT,
     "attempt": _COUNT,
+    "measurement": _TEXT,
     "status": _TEXT,
     "cause": _TEXT,
     **_QUALITY,
@@ -53,7 +55,8 @@ def collect(plan: Plan, run_store: RunStore) -> tuple[pd.DataFrame, pd.DataFrame
     Returns:
         The runs, one row a planned run (also when nothing of it is on disk: `queued`), with a
         column `factor.<name>` a factor and one for each further metric; and the points of their
-        learning curves.
+        learning curves. Where a run's weights are measured in another precision of inference, the
+        metrics are those of that measurement, but curves are of the training.
     """
     rows: list[dict[str, Any]] = []
     points: list[Point] = []
@@ -64,7 +67,8 @@ def collect(plan: Plan, run_store: RunStore) -> tuple[pd.DataFrame, pd.DataFrame
             planned.pop("reuses", None),
             planned.pop("attempts_from", 1),
         )
-        seen, curve = _look_at(attempt) if attempt else ({"status": Status.QUEUED}, [])
+        name = planned.get("measurement")
+        seen, curve = _look_at(attempt, name) if attempt else ({"status": Status.QUEUED}, [])
         rows.append({**seen, **_columns_of_arm(plan["arms"][planned["arm"]]), **planned})
         keys = {key: planned[key] for key in ("arm", "seed", "run_id")}
         points.extend({**point, **keys} for point in curve)
@@ -81,15 +85,18 @@ def empty_curves() -> pd.DataFrame:
     return _table([], CURVE_COLUMNS)
 
 
-def _look_at(attempt: Attempt) -> tuple[dict[str, Any], list[Point]]:
+def _look_at(attempt: Attempt, measurement: str | None) -> tuple[dict[str, Any], list[Point]]:
     """Read an attempt's row and curve; a file that cannot be read makes it `corrupt`."""
     row: dict[str, Any] = {"attempt": attempt.number, "status": attempt.status}
     try:
         attempt.read_run()
         result, curve = attempt.read_result(), attempt.read_curve()
+        row |= _columns_of_result(result) if result else {}
+        if measurement and result and result.status is Status.DONE:
+            row |= _columns_of_measured(result, attempt.read_measurement(measurement))
     except StoreError as error:
         return {**row, "status": Status.CORRUPT, "cause": str(error)}, []
-    return {**row, **(_columns_of_result(result) if result else {})}, curve
+    return row, curve
 
 
 def _columns_of_result(result: Result) -> dict[str, Any]:
@@ -99,6 +106,15 @@ def _columns_of_result(result: Result) -> dict[str, Any]:
         "status": result.status,
         "cause": result.cause,
     }
+
+
+def _columns_of_measured(result: Result, measured: Measured | None) -> dict[str, Any]:
+    """Return what takes the place of everything that training evaluated."""
+    evaluated = dict.fromkeys(result.metrics.keys() - _OF_TRAINING)
+    if measured is None:
+        return {**evaluated, "status": Status.QUEUED, "cause": "trained, and not yet measured"}
+    found = {"status": measured.status, "cause": measured.cause}
+    return {**evaluated, **measured.metrics, **found}
 
 
 def _columns_of_arm(arm: dict[str, Any]) -> dict[str, Any]:

@@ -28,16 +28,24 @@ RMS, LAYER, PRE_NORM = (
 PRESETS, TOKEN, INT8 = (
     f"variants/{n}.py" for n in ("presets", "embedding/token", "precision/_int8")
 )
-MODEL, ATTEND, MASKS, COUNTS, COST, QUANTIZE, ROUTING, DRAW, SPEC = (
+MODEL, ATTEND, MASKS, COUNTS, QUANTIZE, ROUTING, DRAW, SPEC = (
     f"harness/core/{n}.py"
-    for n in ("model", "attend", "masks", "counts", "cost", "quantize", "routing", "initialization", "spec")
+    for n in (
+        "model",
+        "attend",
+        "masks",
+        "counts",
+        "quantize",
+        "routing",
+        "initialization",
+        "spec",
+    )
 )
 FOREIGN, FROM_CONFIG, CHECKPOINT = (
     f"harness/interop/{n}.py" for n in ("foreign", "from_config", "checkpoint")
 )
-ANATOMY, LOOP = "harness/experiments/anatomy.py", "harness/training/loop.py"
+ANATOMY, BATCHES = "harness/experiments/anatomy.py", "harness/data/batches.py"
 GRADIENTS, EVALUATION = "harness/training/gradients.py", "harness/training/evaluation.py"
-GREEDY, BATCHES = "harness/inference/greedy.py", "harness/data/batches.py"
 PAGE = "docs/coming-from.md"
 
 TESTS = covering_tests()
@@ -56,7 +64,7 @@ MUTATIONS = (
     of("R0-07", "the sublayers' input is added twice", PRE_NORM, "x = x + context.drop(self.attention(y, context))", "x = x + y + context.drop(self.attention(y, context))"),
     of("R0-24", "no final norm", MODEL, "return context.drop(self.norm(x))", "return context.drop(x)"),
     of("R1-11", "each layer makes its own rotation tables", ROTATION, '("rope", theta, width, dtype)', '("rope", object())'),
-    of("R1-12", "scores are of d_model ids", "harness/core/head.py", "super().__init__(d_model, vocab_size, bias=False)", "super().__init__(d_model, min(vocab_size, 50_000), bias=False)"),
+    of("R1-12", "only the last token has scores", MODEL, "return self.head(hidden)", "return self.head(hidden[:, -1:])"),
     of("R3-13", "a block has no feed-forward norm", PRE_NORM, 'self._convolved("ffn", self.ffn_norm(x), context)', 'self._convolved("ffn", x, context)'),
     of("R4-14", "never tied", MODEL, "if spec.tie_embeddings:", "if False:"),
     # norms
@@ -104,7 +112,7 @@ MUTATIONS = (
     of("R0-19", "a scale for each row", INT8, "self.group_of(weight.shape[-1])", "weight.shape[-1]"),
     of("R0-23", "the embedding stays as it is", INT8, "if isinstance(module, MULTIPLYING) or module is table:", "if isinstance(module, MULTIPLYING) and module.weight is not table.weight:"),
     # sizes, presets and configurations
-    of("R1-01", "a tied table is counted twice", COST, "params=counts.unique,", "params=counts.total,"),
+    of("R1-01", "the head has a bias", "harness/core/head.py", "vocab_size, bias=False)", "vocab_size, bias=True)"),
     of("R1-02", "one model has 35 layers", PRESETS, "_qwen3(2560, 36,", "_qwen3(2560, 35,"),
     of("R1-03", "4,096 positions", PRESETS, "40_960", "4_096"),
     of("R1-04", "unknown fields are ignored", SPEC, "for key in data.keys() - set(known):", "for key in ():"),

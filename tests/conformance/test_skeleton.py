@@ -176,15 +176,14 @@ def test_a_prompt_in_chunks_is_masked_as_the_prompt_in_one_piece(position):
 def test_a_block_of_the_llama_example_keeps_its_shape_and_knows_its_parts():
     written = {**preset("reference-3"), "n_layers": 1, "vocab_size": 8}
     network = LanguageModel(VariantSpec.read(written)).initialize(0).eval()
-    seen = []
-    for block in network.blocks:
-        block.register_forward_hook(lambda *call: seen.append(call[2].shape))
+    block, seen = network.blocks[0], {}
+    names = ["", "attention", "ffn", "attention_norm", "ffn_norm"]
+    for name in names:
+        hook = lambda *call, name=name: seen.update({name: tuple(call[2].shape)})  # noqa: E731
+        block.get_submodule(name).register_forward_hook(hook)
     logits(network, torch.zeros(4, 128, dtype=torch.long))
-    assert seen == [(4, 128, 1024)]
-    for i, block in enumerate(network.blocks):
-        parts = dict(block.named_children())
-        assert {"attention", "ffn", "attention_norm", "ffn_norm"} <= parts.keys()
-        assert block.attention.layer_idx == i
+    assert seen == dict.fromkeys(names, (4, 128, 1024))
+    assert [b.attention.layer_idx for b in model(n_layers=3).blocks] == [0, 1, 2]
 
 
 @pytest.mark.row("R3-16")

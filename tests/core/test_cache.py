@@ -5,10 +5,12 @@ That what is computed through a cache is right, is a contract of every component
 
 import pytest
 import torch
-from contracts import LENGTH, Subject, distance, logits, tokens
+from contracts import LENGTH, TINY, Subject, distance, lively, logits, tokens
 
 from harness.core.cache import Cache, CacheFull, CompositeCache, StateCache, TokenCache
 from harness.core.context import Context
+from harness.core.model import LanguageModel
+from harness.core.spec import VariantSpec
 from harness.errors import AblateError
 
 SUBJECT = Subject("attention", "gqa", {"n_kv_heads": 2})
@@ -94,13 +96,13 @@ def test_rows_of_one_length_are_written_side_by_side(cache):
 
 def test_rows_of_other_lengths_are_written_where_each_ends(cache):
     so_far, positions = append(cache, [[1, 2], [3, 0]], valid=[[True, True], [True, False]])
-    assert (so_far, positions) == ([[1, 2], [3, 0]], [[0, 1]])
+    assert (so_far, positions) == ([[1, 2], [3, 0]], None)
     assert not cache.aligned
     assert append(cache, [[5], [6]]) == ([[1, 2, 5], [3, 6, 0]], [[0, 1, 2]])
     assert cache.lengths.tolist() == [3, 2]
 
 
-def test_keys_are_the_queries_own_only_while_there_were_none_before(cache):
+def test_keys_are_the_queries_own_only_where_there_was_nothing_before(cache):
     """Then attention needs no positions of keys, and obeys documents as in training."""
     assert append(cache, [[1, 2], [3, 4]])[1] is None
     cache.reset()
@@ -123,6 +125,21 @@ def test_a_cache_knows_when_its_rows_have_one_length_again(cache):
     cache.insert(1, other)
     assert cache.aligned
     assert append(cache, [[1], [1]]) == ([[1, 7, 1], [9, 9, 1]], [[0, 1, 2]])
+
+
+@pytest.mark.parametrize("windowed_first", [True, False])
+def test_rows_cut_to_other_lengths_go_on_in_layers_of_either_kind(windowed_first):
+    windowed, full = {"name": "gqa", "window": 8}, "gqa"
+    layers = [windowed, full] if windowed_first else [full, windowed]
+    model, batch = lively(LanguageModel(VariantSpec.read({**TINY, "attention": layers}))), tokens()
+    caches = model.new_caches(2, LENGTH)
+    logits(model, batch[:, :7], caches=caches)
+    for cache in caches:
+        cache.crop(torch.tensor([5, 3]))
+        assert not cache.aligned
+    out = logits(model, torch.stack([batch[0, 5:6], batch[1, 3:4]]), caches=caches)
+    for row, n in enumerate((6, 4)):
+        assert distance(out[row], logits(model, batch[row : row + 1, :n])[0, -1:]) <= 1e-5
 
 
 def test_rows_that_were_padded_are_as_long_as_their_tokens(cache):

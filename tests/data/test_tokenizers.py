@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tokenizers
 
 from harness.data.tokenizers import TOKENIZER
 from harness.errors import ConfigError
@@ -51,6 +52,17 @@ def test_a_loaded_tokenizer_is_the_saved_one(tokenizer, tmp_path):
     loaded = type(tokenizer).load(tmp_path, **({"vocab_size": 1024} if vars(tokenizer) else {}))
     assert loaded.encode(NASTY) == tokenizer.encode(NASTY)
     assert (loaded.vocab_size, loaded.separator) == (tokenizer.vocab_size, tokenizer.separator)
+
+
+def test_the_library_tokenizers_reads_the_same_code(tokenizer):
+    code = tokenizers.Tokenizer.from_str(tokenizer.to_json())
+    separator = code.id_to_token(tokenizer.separator)
+    assert code.token_to_id("<|endoftext|>") == tokenizer.separator
+    code.encode_special_tokens = True  # text never means a separator
+    for text, ids in zip(NASTY, tokenizer.encode(NASTY), strict=True):
+        assert code.encode(text).ids == ids
+        assert code.decode([*ids, tokenizer.separator]) == text
+    assert code.get_added_tokens_decoder()[tokenizer.separator].content == separator
 
 
 def test_training_again_gives_the_same_code(tokenizer):

@@ -26,7 +26,9 @@ RMS, PRE_NORM = "variants/norm/rms_norm.py", "variants/block/pre_norm.py"
 MODEL, CACHE, ATTENTION = (f"harness/core/{n}.py" for n in ("model", "cache", "attend"))
 MASKS, BLOCKS, WINDOW = (f"harness/core/{n}.py" for n in ("masks", "window_blocks", "window_cache"))
 ACROSS, OPTIONS = "variants/attention/_across_layers.py", "tests/variants/attention/test_gqa.py"
-WINDOWS = "tests/core/test_window_cache.py"
+WINDOWS, CACHES = "tests/core/test_window_cache.py", "tests/core/test_cache.py"
+GREEDY, DECODED = "harness/inference/greedy.py", "tests/inference/test_greedy.py"
+STEPS, REFERENCE = "harness/bench/steps.py", "tests/bench/test_reference.py"
 ENTROPY, DRAW = "harness/core/cross_entropy.py", "harness/core/initialization.py"
 PRICE, MATCHING = "harness/core/cost.py", "harness/core/match.py"
 MOE, MIXTURE = "variants/ffn/moe.py", "tests/variants/ffn/test_moe.py"
@@ -95,8 +97,10 @@ MUTATIONS = (
        "positions + caches[0].lengths[:, None] + 1", PARITY, CONTRACTS),
     of("cache offset 0 in positions", MODEL,
        "positions if caches is None else positions + caches[0].lengths[:, None]", "positions"),
-    of("cache offset 0 in slots", CACHE, "slots = self.lengths[:, None] +",
-       "slots = 0 * self.lengths[:, None] +"),
+    of("cache offset 0 in slots", CACHE, "place = slice(self._longest, self._longest + n_tokens)",
+       "place = slice(0, n_tokens)"),
+    of("cache offset 0 in slots of other rows", CACHE, "slots = self.lengths[:, None] +",
+       "slots = 0 * self.lengths[:, None] +", CONTRACTS),
     several("repeat instead of repeat_interleave", ATTENTION, (
         (KEYS, "        k.repeat(1, 1, q.shape[2] // k.shape[2], 1).transpose(1, 2),"),
         (VALUES, "        v.repeat(1, 1, q.shape[2] // v.shape[2], 1).transpose(1, 2),"))),
@@ -114,10 +118,10 @@ MUTATIONS = (
     of("weight before the cast", RMS, "self._scale(y.to(x.dtype))", "self._scale(y).to(x.dtype)"),
     of("target not shifted", "harness/data/batches.py", "batch[:, 1:].contiguous()",
        "batch[:, :-1].contiguous()", "tests/data/test_batches.py"),
-    of("target shifted twice", "variants/objective/next_token.py", "targets.flatten())",
-       "targets.roll(-1, 1).flatten())", PARITY, CONTRACTS),
+    of("target shifted twice", "variants/objective/next_token.py", "targets.flatten(), self.z_loss)",
+       "targets.roll(-1, 1).flatten(), self.z_loss)", PARITY, CONTRACTS),
     # wiring
-    of("no final norm", MODEL, "return self.norm(x)", "return x"),
+    of("no final norm", MODEL, "return context.drop(self.norm(x))", "return context.drop(x)"),
     of("embedding scaled by sqrt(d)", "variants/embedding/token.py", "F.embedding(tokens, self.weight)",
        "F.embedding(tokens, self.weight) * self.weight.shape[1] ** 0.5"),
     of("no residual around attention", PRE_NORM, "x = x + context.drop(self.attention", "x = context.drop(self.attention"),
@@ -184,8 +188,16 @@ MUTATIONS = (
     of("one mask for all windows", ATTENTION, '("allowed", window, id(key_positions))', '("allowed", id(key_positions))', ATTEND),
     of("positions count padding", MODEL, "(valid.cumsum(1) - 1).clamp(min=0)",
        "torch.arange(tokens.shape[1]).expand(tokens.shape)", CONTRACTS),
-    of("padding fills the cache", CACHE, "if context.valid is None:\n                buffer",
-       "if True:\n                buffer", CONTRACTS),
+    of("padding fills the cache", CACHE, "keep = ... if context.valid is None else context.valid", "keep = ...",
+       CONTRACTS),
+    of("rows are taken for equally long", CACHE, "self.aligned and context.valid is None:", "True:", CONTRACTS),
+    of("padding leaves rows equally long", CACHE, "self.aligned = self.aligned and context.valid is None",
+       "pass", CONTRACTS),
+    of("a cut leaves windows equally long", WINDOW, "        self._measure()\n", "", CACHES),
+    of("longer rows read ahead", MASKS, "context.aligned and n_tokens == 1", "n_tokens == 1", CONTRACTS),
+    of("all of several queries read all", MASKS, "context.aligned and n_tokens == 1", "context.aligned", CONTRACTS),
+    of("a graph grows in the cache", CACHE, "[:, place] = entry.detach()", "[:, place] = entry", CACHES),
+    of("any number of rows for a cache", MODEL, "if caches and len(tokens) !=", "if False and len(tokens) !=", CACHES),
     of("padding counts as length", CACHE, "self.lengths = self.lengths + counts",
        "self.lengths = self.lengths + n_tokens", CONTRACTS),
     of("crop keeps the lengths", CACHE, "torch.minimum(self.lengths, lengths)", "self.lengths", CONTRACTS),
@@ -193,8 +205,8 @@ MUTATIONS = (
     of("reset keeps the lengths", CACHE, "self.lengths[slice(None) if rows is None else list(rows)] = 0",
        "pass", CONTRACTS),
     of("insert keeps the length", CACHE, "self.lengths[row] = other.lengths[other_row]", "pass", CONTRACTS),
-    of("insert forgets the longest", CACHE, "self._longest = max(self._longest, other._longest)", "pass",
-       CONTRACTS),
+    of("insert forgets the longest", CACHE, "other.lengths[other_row]\n        self._measure()",
+       "other.lengths[other_row]", CONTRACTS),
     of("insert copies row 0", CACHE, "other.buffers[name][other_row]", "other.buffers[name][0]", CONTRACTS),
     of("a full cache says nothing", CACHE, "raise CacheFull(", "print(", CONTRACTS),
     of("one too few fit", CACHE, "(self.lengths + counts).max()) > self.max_len",
@@ -203,6 +215,19 @@ MUTATIONS = (
        CONTRACTS),
     of("masks of other keys are shared", ATTENTION, 'id(key_positions))', '0 if key_positions is None else k.shape[1])',
        ATTEND),
+    # decoding, and what it is timed against
+    of("the last column is every prompt's last token", GREEDY, "hidden[rows, last]", "hidden[:, -1]", DECODED),
+    of("new tokens behind the padding", GREEDY, "places == last[:, None], tokens", "places == len(places) - 1, tokens",
+       DECODED),
+    of("the new token is padding", GREEDY, "places <= last[:, None]", "places < last[:, None]", DECODED),
+    of("decodes with dropout", GREEDY, "    model.eval()\n", "", DECODED),
+    of("leaves the model in evaluation mode", GREEDY, "module.training = True", "pass", DECODED),
+    of("the answer cannot be trained on", GREEDY, "torch.inference_mode():\n",
+       "torch.inference_mode():\n        new = new.clone()\n", DECODED),
+    of("the reference's balance loss is left out", STEPS, "output_router_logits = True", "output_router_logits = False",
+       REFERENCE),
+    of("the reference shifts targets once more", STEPS, "shift_labels=targets", "shift_labels=None", REFERENCE),
+    of("a step that does not move", STEPS, "        optimizer.step()\n", "", REFERENCE),
     # loss
     of("mean over ignored targets too", ENTROPY, "n_targets = (targets != IGNORE).sum().clamp(min=1)",
        "n_targets = torch.tensor(len(targets))", LOSS),
@@ -222,7 +247,8 @@ MUTATIONS = (
        "bits = bits + (index + 1) * _GAMMA", INIT),
     of("depth scale without the 2", DRAW, "(2 * n_layers) ** -0.5", "n_layers**-0.5", INIT),
     of("zero outputs are not zero", DRAW, '"zero": 0.0', '"zero": 1.0', INIT),
-    of("uniform instead of normal", DRAW, "torch.special.ndtri(uniform)", "((uniform - 0.5) * 12**0.5)", INIT),
+    of("uniform instead of normal", DRAW, "torch.special.ndtri(addressed_uniform(seed, name, shape))",
+       "((addressed_uniform(seed, name, shape) - 0.5) * 12**0.5)", INIT),
     # prices
     of("a statement counts once in training", PRICE, "passes=3", "passes=1", COST),
     of("nested statements all count", PRICE, "and not inside", "", COST),
