@@ -83,19 +83,39 @@ def _mix_fused(
     dropout: float,
 ) -> Float[Tensor, "B T H W"]:
     """Mix values by torch's fused kernels, which never hold the scores; no mask means causal."""
+    n_tokens, n_heads, n_kv_heads = q.shape[1], q.shape[2], k.shape[2]
     if bias is not None and mask is not None:
         mask = bias.to(q.dtype).masked_fill(~mask, float("-inf"))
+    if n_tokens == 1 and bias is None:
+        # The query heads of a key-value head become its queries: torch would copy all keys instead.
+        q = q.view(len(q), n_kv_heads, n_heads // n_kv_heads, -1)  # B K H/K C
+    else:
+        q = q.transpose(1, 2)
+    k, v = k.transpose(1, 2), v.transpose(1, 2)
+    width = v.shape[-1]
+    if q.shape[-1] != width and q.device.type == "cpu":
+        scale = q.shape[-1] ** -0.5 if scale is None else scale
+        q, k, v = _of_one_width(q, k, v)
     out = F.scaled_dot_product_attention(
-        q.transpose(1, 2),
-        k.transpose(1, 2),
-        v.transpose(1, 2),
+        q,
+        k,
+        v,
         attn_mask=mask,
         dropout_p=dropout,
-        is_causal=mask is None and q.shape[1] > 1,
+        is_causal=mask is None and n_tokens > 1,
         scale=scale,
-        enable_gqa=q.shape[2] != k.shape[2],
+        enable_gqa=q.shape[1] != n_kv_heads,
     )
+    out = out[..., :width]
+    if n_tokens == 1:
+        return out.reshape(len(out), 1, n_heads, width)
     return out.transpose(1, 2)
+
+
+def _of_one_width(*tensors: Float[Tensor, "..."]) -> tuple[Tensor, ...]:
+    """Pad heads with zeros to the widest: torch's fused kernel for CPUs takes no others."""
+    widest = max(t.shape[-1] for t in tensors)
+    return tuple(F.pad(t, (0, widest - t.shape[-1])) for t in tensors)
 
 
 def _mix_scores(
