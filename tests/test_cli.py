@@ -171,7 +171,7 @@ def test_components_are_listed_by_slot(tmp_path):
     listed = ablate("components", "--json", results=tmp_path).json
     assert {entry["slot"] for entry in listed} == set(SLOTS)
     gqa = next(e for e in listed if (e["slot"], e["name"]) == ("attention", "gqa"))
-    assert gqa["aliases"] == ["mha", "mqa"]
+    assert gqa["aliases"] == ["mha", "mqa", "sliding_window"]
     assert ablate("components", "norm", "--json", results=tmp_path).json == [
         entry for entry in listed if entry["slot"] == "norm"
     ]

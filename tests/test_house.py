@@ -223,6 +223,8 @@ def test_the_result_table_of_the_readme_is_the_committed_one():
 def test_every_shipped_experiment_has_its_tables_committed():
     store = ExperimentStore(ROOT / "results")
     for file in EXPERIMENTS:
+        if load_experiment(file, []).resolved.experiment.device == "cuda":
+            continue
         tables = store.open(file.stem)
         assert (tables.runs["status"] == "done").all(), file
         assert len(tables.runs) == len(tables.plan["runs"]), file

@@ -92,10 +92,6 @@ def _mix_fused(
     else:
         q = q.transpose(1, 2)
     k, v = k.transpose(1, 2), v.transpose(1, 2)
-    width = v.shape[-1]
-    if q.shape[-1] != width and q.device.type == "cpu":
-        scale = q.shape[-1] ** -0.5 if scale is None else scale
-        q, k, v = _of_one_width(q, k, v)
     out = F.scaled_dot_product_attention(
         q,
         k,
@@ -106,16 +102,9 @@ def _mix_fused(
         scale=scale,
         enable_gqa=q.shape[1] != n_kv_heads,
     )
-    out = out[..., :width]
     if n_tokens == 1:
-        return out.reshape(len(out), 1, n_heads, width)
+        return out.reshape(len(out), 1, n_heads, -1)
     return out.transpose(1, 2)
-
-
-def _of_one_width(*tensors: Float[Tensor, "..."]) -> tuple[Tensor, ...]:
-    """Pad heads with zeros to the widest: torch's fused kernel for CPUs takes no others."""
-    widest = max(t.shape[-1] for t in tensors)
-    return tuple(F.pad(t, (0, widest - t.shape[-1])) for t in tensors)
 
 
 def _mix_scores(

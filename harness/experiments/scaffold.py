@@ -65,6 +65,8 @@ def _template(slot: str, name: str) -> str:
     class_name = "".join(part.capitalize() for part in name.split("_"))
     source = re.sub(r'register\(\s*"\w+"', f'register("{name}"', source, count=1)
     source = re.sub(r",\s*aliases=\{.*?\n    \},\n", ",", source, flags=re.DOTALL)
+    if "Default(" not in source:  # an alias's; the import would be left over
+        source = source.replace("from harness.core.registry import Default\n", "")
     return source.replace(baseline.__name__, class_name)
 
 

@@ -102,9 +102,14 @@ def components(folder):
 
 def test_it_is_in_the_catalogue_with_its_options_source_and_cost(components, folder):
     (mine,) = [c for c in components if (c["slot"], c["name"]) == ("ffn", "leaky")]
-    assert mine["options"] == [
-        {"name": "slope", "type": "float", "required": False, "default": 0.1}
-    ]
+    (slope,) = mine["options"]
+    assert slope == {
+        "name": "slope",
+        "type": "float",
+        "required": False,
+        "default": 0.1,
+        "meaning": "Of negative inputs.",
+    }
     assert mine["source"] == "Maas et al. 2013." and mine["aliases"] == ["hard"]
     assert mine["file"] == str(folder / "ffn" / "leaky.py")
     (gelu,) = [c for c in components if (c["slot"], c["name"]) == ("ffn", "gelu")]

@@ -20,8 +20,11 @@ ENTRIES = [
         "name": "gqa",
         "aliases": ["mqa"],
         "summary": "Queries *share* `K` heads.",
+        "fault": "",
         "source": "Ainslie et al. 2023, arXiv:2305.13245.",
-        "options": [{"name": "n_kv_heads", "type": "int", "required": True}],
+        "options": [
+            {"name": "n_kv_heads", "type": "int", "required": True, "meaning": "Divides heads."}
+        ],
         "cost": {
             "params": 870_000,
             "train_flops_per_token": 6e6,
@@ -29,6 +32,16 @@ ENTRIES = [
             "seq_len": 256,
             "cache_dtype": "bfloat16",
         },
+    },
+    {
+        "slot": "position",
+        "name": "head_rope",
+        "aliases": [],
+        "summary": "Turns heads.",
+        "fault": "Turns heads, not positions.",
+        "source": "",
+        "options": [],
+        "cost": None,
     },
     {"slot": "attention", "name": "mine", "broken": "mine.py, line 3: invalid syntax"},
 ]
@@ -143,6 +156,8 @@ def test_components_are_listed_with_their_users_and_the_broken_ones(open_page, r
     assert "https://arxiv.org/abs/2305.13245" in said
     assert r"broken: mine\.py\, line 3" in app.error[0].value
     assert app.dataframe[0].value["default"].tolist() == ["required"]
+    assert app.dataframe[0].value["meaning"].tolist() == ["Divides heads."]
+    assert app.warning[0].value == r"Turns heads\, not positions\."
 
 
 def test_the_dashboard_needs_no_torch(results):

@@ -66,7 +66,7 @@ MISTAKES = {
     "match.prams": ("1%", "Did you mean 'params'"),
     "match.params": ("1x", "a fraction from 0 to 1", "'1x'"),
     "match": (5, "`none`", "got 5"),
-    "match ": ({}, "exactly one of train_flops, params, non_embedding_params"),
+    "match ": ({}, "exactly one of train_flops, params, active_params, non_embedding_params"),
     "seeds": (0, "a number of seeds", "got 0"),
     "seeds ": ([1, 1], "distinct seeds", "[1, 1]"),
     "seeds  ": ("3", "a number of seeds", "'3'"),

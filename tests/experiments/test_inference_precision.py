@@ -318,8 +318,8 @@ def test_a_precision_that_cannot_take_the_variant_is_told_before_training(precis
     from harness.errors import ConfigError
 
     data = precisions()
-    data["base"]["variant"]["d_ff"] = 34
-    with pytest.raises(ConfigError, match="width of 34; int8_channel takes any") as found:
+    data["base"]["variant"]["d_ff"] = 66
+    with pytest.raises(ConfigError, match="width of 66; int8_channel takes any") as found:
         plan(data)
     assert found.value.problems[0].path == ("arms", "int8", "variant", "precision", "infer")
 

@@ -43,8 +43,10 @@ class PreNorm(Block):
         self.layer_idx, self.d_model = layer_idx, dims.d_model
         self.attention_norm, self.attention = make_norm(dims.d_model), attention
         self.ffn_norm, self.ffn = make_norm(dims.d_model), ffn
-        sides = [side for side in ("attention", "ffn") if convolution in (side, "both")]
-        self.convolutions = nn.ModuleDict({s: ShortConvolution(dims.d_model, KERNEL) for s in sides})
+        self.convolutions = nn.ModuleDict()
+        for side in ("attention", "ffn"):
+            if convolution in (side, "both"):
+                self.convolutions[side] = ShortConvolution(dims.d_model, KERNEL)
 
     def forward(self, x: Float[Tensor, "B T D"], context: Context) -> Float[Tensor, "B T D"]:
         y = self._convolved("attention", self.attention_norm(x), context)

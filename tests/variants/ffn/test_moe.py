@@ -441,7 +441,7 @@ def test_a_training_step_moves_the_bias_towards_equal_loads():
     valid = some_padding()
     valid[1, 2:] = False
     with_padding, without = (
-        [l.mean() - l for l in loads(model, tokens(), v)] for v in (None, valid)
+        [load.mean() - load for load in loads(model, tokens(), v)] for v in (None, valid)
     )
     model.train().losses(tokens(), tokens(seed=4), valid=valid)
     for block, all_tokens, error in zip(model.blocks, with_padding, without, strict=True):
