@@ -36,16 +36,23 @@ def price_table(priced: dict[str, Any]) -> Table:
     """Draw a price for people."""
     title = f"{priced['preset']} at {priced['seq_len']} tokens"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_header=False)
-    forward, train = priced["forward_flops_per_token"], priced["train_flops_per_token"]
+    params, active, precision = priced["params"], priced["params_active"], _infer(priced)
     per_token = format_bytes(priced["cache_bytes_per_token"])
-    dtype = priced["cache_dtype"]
-    for label, value in {
-        "parameters": f"{format_count(priced['params'])} ({priced['params']:,})",
-        "  without embeddings": f"{format_count(priced['params_non_embedding'])}"
-        f" ({priced['params_non_embedding']:,})",
-        "forward FLOPs a token": format_count(forward),
-        "training FLOPs a token": format_count(train),
-        f"cache ({dtype})": f"{format_bytes(priced['cache_bytes'])}, {per_token} a token",
-    }.items():
-        table.add_row(label, value)
+    table.add_row("parameters", _exactly(params))
+    if active != params:
+        table.add_row("  that a token meets", _exactly(active))
+    table.add_row("  without embeddings", _exactly(priced["params_non_embedding"]))
+    table.add_row(f"weights ({precision})", format_bytes(priced["weight_bytes"]))
+    table.add_row("forward FLOPs a token", format_count(priced["forward_flops_per_token"]))
+    table.add_row("training FLOPs a token", format_count(priced["train_flops_per_token"]))
+    cache = f"{format_bytes(priced['cache_bytes'])}, {per_token} a token"
+    table.add_row(f"cache ({priced['cache_dtype']})", cache)
     return table
+
+
+def _exactly(count: int) -> str:
+    return f"{format_count(count)} ({count:,})"
+
+
+def _infer(priced: dict[str, Any]) -> str:
+    return priced["variant"].get("precision", {}).get("infer", {}).get("name", "fp32")

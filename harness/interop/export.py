@@ -57,6 +57,8 @@ def export_model(
             tokenizer.write(made, model.spec.dims)
         _write_json(made / "generation_config.json", generation)
         write_shards(_tensors(model, dtype), made, shard_bytes)
+        for shard in made.glob("*.safetensors"):  # written so that nobody else may read them
+            shutil.copymode(made / "config.json", shard)
 
 
 def check_export(model: LanguageModel, folder: Path, dtype: torch.dtype) -> int:

@@ -93,7 +93,7 @@ MUTATIONS = (
     of("R2-05", "query heads take turns", ATTEND, "k.repeat_interleave(share, dim=2), v.repeat_interleave(share, dim=2)", "k.repeat(1, 1, share, 1), v.repeat(1, 1, share, 1)"),
     of("R2-09", "positions start anew in each chunk", MODEL, "return positions if caches is None else positions + caches[0].lengths[:, None]", "return positions"),
     of("R2-34", "windows are one too long", MASKS, "(distances < window)", "(distances <= window)"),
-    of("R3-10", "not causal without a mask", ATTEND, "is_causal=mask is None and q.shape[1] > 1", "is_causal=False"),
+    of("R3-10", "not causal without a mask", ATTEND, "is_causal=mask is None and n_tokens > 1", "is_causal=False"),
     of("R4-39", "the output projection has no bias", GQA, "self.o_proj = nn.Linear(q_width, dims.d_model, bias=bias)", "self.o_proj = nn.Linear(q_width, dims.d_model, bias=False)"),
     # feed-forwards and experts
     of("R0-15", "a plain sigmoid gate", SWIGLU, "return F.silu(x)", "return x.sigmoid()"),

@@ -27,6 +27,12 @@ def test_transformers_computes_the_same_logits_when_tied(tmp_path):
         assert_same_logits(model, tmp_path / shape)
 
 
+def test_whoever_may_read_the_configuration_may_read_the_weights(tmp_path):
+    export_model(lively(variant()), tmp_path / "out")
+    modes = {file.name: file.stat().st_mode for file in (tmp_path / "out").iterdir()}
+    assert modes["model.safetensors"] == modes["config.json"]
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_transformers_computes_the_same_logits(shape, tmp_path):
     attention = {"name": "gqa", "n_kv_heads": SHAPES[shape]["kv"], "bias": True}

@@ -7,7 +7,14 @@ import stat
 
 import pytest
 
-from harness.store.atomic import encode_json, null_for_nan, write_bytes, write_json, write_text
+from harness.store.atomic import (
+    encode_json,
+    null_for_nan,
+    replacing,
+    write_bytes,
+    write_json,
+    write_text,
+)
 
 
 def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
@@ -39,6 +46,10 @@ def test_folders_are_made_and_the_file_is_as_readable_as_any_other(tmp_path):
     written, other = tmp_path / "a" / "b" / "x", tmp_path / "other"
     assert written.read_text() == "é"
     assert stat.S_IMODE(written.stat().st_mode) == stat.S_IMODE(other.stat().st_mode)
+    with replacing(tmp_path / "secret") as temporary:
+        temporary.unlink()
+        temporary.touch(0o600)  # as some libraries do
+    assert (tmp_path / "secret").stat().st_mode == other.stat().st_mode
 
 
 @pytest.mark.parametrize("number", [0.1 + 0.2, 1e-310, math.pi * 1e17, -0.0])

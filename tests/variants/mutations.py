@@ -53,9 +53,9 @@ def several(name: str, file: str, patches: tuple[tuple[str, str], ...], *tests: 
 Q_NORM = "q = self._heads(self.q_proj(x), self.q_norm)  # B T H C"
 K_NORM = "k = self._heads(self.k_proj(x), self.k_norm)  # B T K C"
 ROTATE = "q, k = self.position.rotate(q, k, context)"
-KEYS, VALUES = "        k.transpose(1, 2),", "        v.transpose(1, 2),"
-CAUSAL = ("is_causal=mask is None and q.shape[1] > 1", "is_causal=False")
-TRIANGLE = "attn_mask=torch.ones(q.shape[1], k.shape[1], dtype=torch.bool).tril({}) if mask is None else mask,"
+KEYS_AND_VALUES = "    k, v = k.transpose(1, 2), v.transpose(1, 2)\n    out"
+CAUSAL = ("is_causal=mask is None and n_tokens > 1", "is_causal=False")
+TRIANGLE = "attn_mask=torch.ones(n_tokens, k.shape[2], dtype=torch.bool).tril({}) if mask is None else mask,"
 WIDE_NORM = (
     "y = self._heads(self.{0}_proj(x)); {0} = self.{0}_norm.weight * y"
     " * torch.rsqrt(y.square().mean((-2, -1), keepdim=True) + 1e-6)"
@@ -101,9 +101,12 @@ MUTATIONS = (
        "place = slice(0, n_tokens)"),
     of("cache offset 0 in slots of other rows", CACHE, "slots = self.lengths[:, None] +",
        "slots = 0 * self.lengths[:, None] +", CONTRACTS),
-    several("repeat instead of repeat_interleave", ATTENTION, (
-        (KEYS, "        k.repeat(1, 1, q.shape[2] // k.shape[2], 1).transpose(1, 2),"),
-        (VALUES, "        v.repeat(1, 1, q.shape[2] // v.shape[2], 1).transpose(1, 2),"))),
+    of("repeat instead of repeat_interleave", ATTENTION, KEYS_AND_VALUES,
+       "    share = n_heads // n_kv_heads if n_tokens > 1 else 1\n"
+       "    k, v = (x.repeat(1, 1, share, 1).transpose(1, 2) for x in (k, v))\n    out"),
+    of("one token's query heads read others' keys", ATTENTION,
+       "q = q.view(len(q), n_kv_heads, n_heads // n_kv_heads, -1)",
+       "q = q.view(len(q), n_heads // n_kv_heads, n_kv_heads, -1).transpose(1, 2)"),
     several("mask diagonal -1", ATTENTION, (("attn_mask=mask,", TRIANGLE.format(-1)), CAUSAL)),
     several("mask diagonal +1", ATTENTION, (("attn_mask=mask,", TRIANGLE.format(1)), CAUSAL)),
     of("no causal mask", ATTENTION, *CAUSAL),
