@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from dashboard.data import Experiment
-from harness.analysis.arms import mean_words
+from harness.analysis.arms import mean_words, says_more_than_params
 from harness.analysis.intervals import LEVEL_OF_MEANS
 from harness.analysis.units import count, percent, size
 
@@ -20,17 +20,22 @@ def arm_table(experiment: Experiment) -> pd.DataFrame:
     lengths = {arm["cost"].get("cache_seq_len") for arm in experiment.plan["arms"].values()}
     known = lengths - {None}
     cache = f"cache at T={known.pop()}" if len(known) == 1 else "cache"
+    arms = experiment.comparison.arms
+    meets = says_more_than_params(arms, "params_active")
+    weighs = says_more_than_params(arms, "weight_bytes")
     rows = [
         {
             "arm": arm.arm,
             f"{metric} ({percent(LEVEL_OF_MEANS)} interval)": mean_words(arm),
             "n": f"{arm.n}" if arm.n == arm.n_planned else f"{arm.n}/{arm.n_planned}",
             "params": count(arm.params),
+            **({"params that a token meets": count(arm.params_active)} if meets else {}),
+            **({"weights": size(arm.weight_bytes)} if weighs else {}),
             "FLOPs/token": count(arm.train_flops_per_token),
             cache: size(arm.cache_bytes),
             "tokens/s": count(arm.tokens_per_s),
         }
-        for arm in experiment.comparison.arms
+        for arm in arms
     ]
     return pd.DataFrame(rows)
 

@@ -27,6 +27,8 @@ class ArmSummary:
     high: float | None
     sd: float | None
     params: float | None
+    params_active: float | None
+    """That one token meets: fewer if there are experts."""
     params_non_embedding: float | None
     train_flops_per_token: float | None
     cache_bytes: float | None
@@ -56,6 +58,7 @@ def summarise(plan: Plan, runs: pd.DataFrame, arm: str) -> ArmSummary:
         high=mean.high,
         sd=mean.sd,
         params=cost.get("params"),
+        params_active=cost.get("params_active"),
         params_non_embedding=cost.get("params_non_embedding"),
         train_flops_per_token=cost.get("train_flops_per_token"),
         cache_bytes=cost.get("cache_bytes"),
@@ -70,9 +73,10 @@ def _median(values: pd.Series) -> float | None:
     return float(known.median()) if len(known) else None
 
 
-def weigh_differently(arms: Sequence[ArmSummary]) -> bool:
-    """Whether the bytes of the arms' weights say more than their parameters do."""
-    each = [arm.weight_bytes / arm.params for arm in arms if arm.weight_bytes and arm.params]
+def says_more_than_params(arms: Sequence[ArmSummary], cost: str) -> bool:
+    """Whether a cost of the arms is not in proportion to their parameters."""
+    pairs = [(getattr(arm, cost), arm.params) for arm in arms]
+    each = [of_arm / params for of_arm, params in pairs if of_arm and params]
     return max(each, default=0.0) > (1 + NEGLIGIBLE) * min(each, default=0.0)
 
 

@@ -8,6 +8,7 @@ NEGLIGIBLE = 0.01  # relative difference up to which a cost counts as equal
 
 COSTS = {
     "params": "parameters",
+    "params_active": "active parameters",
     "train_flops_per_token": "training FLOPs per token",
     "cache_bytes": "cache bytes",
     "weight_bytes": "weight bytes",
@@ -17,13 +18,14 @@ COSTS = {
 def cost_differences(arm: Mapping[str, Any], against: Mapping[str, Any]) -> dict[str, float]:
     """Return the relative difference of each cost that differs, by its name in words.
 
-    Weight bytes go with the parameters, and are named where they do not.
+    Active parameters and weight bytes go with the parameters, and are named where they do not.
     """
     # what a plan of an earlier version did not price is not compared
     known = [key for key in COSTS if key in arm and key in against]
     off = {key: _relative(arm[key], against[key]) for key in known}
-    if abs(off.get("weight_bytes", 0.0) - off["params"]) <= NEGLIGIBLE:
-        off.pop("weight_bytes", None)
+    for key in ("params_active", "weight_bytes"):
+        if abs(off.get(key, 0.0) - off["params"]) <= NEGLIGIBLE:
+            off.pop(key, None)
     return {COSTS[key]: by for key, by in off.items() if abs(by) > NEGLIGIBLE}
 
 

@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.analysis.arms import ArmSummary, mean_words, weigh_differently
+from harness.analysis.arms import ArmSummary, mean_words, says_more_than_params
 from harness.analysis.compare import Comparison
 from harness.analysis.intervals import LEVEL_OF_MEANS
 from harness.analysis.sentences import difference_words, interval_name, interval_words, sentence
@@ -42,15 +42,15 @@ def arm_table(comparison: Comparison, plan: Plan) -> Table:
     table = _table()
     table.add_column("arm", overflow="fold")
     interval = f"{comparison.metric}\n{percent(LEVEL_OF_MEANS)} interval"
-    costs: dict[str, Callable[[ArmSummary], str]] = {
-        "params": lambda arm: count(arm.params),
-        "FLOPs/\ntoken": lambda arm: count(arm.train_flops_per_token),
-        _cache_title(plan): lambda arm: size(arm.cache_bytes),
-    }
-    if weigh_differently(comparison.arms):
+    costs: dict[str, Callable[[ArmSummary], str]] = {"params": lambda arm: count(arm.params)}
+    if says_more_than_params(comparison.arms, "params_active"):
+        costs["a token\nmeets"] = lambda arm: count(arm.params_active)
+    costs["FLOPs/\ntoken"] = lambda arm: count(arm.train_flops_per_token)
+    costs[_cache_title(plan)] = lambda arm: size(arm.cache_bytes)
+    if says_more_than_params(comparison.arms, "weight_bytes"):
         costs["weights"] = lambda arm: size(arm.weight_bytes)
-    for title in (interval, "n", *costs, "tokens/s"):
-        table.add_column(title, justify="right")
+    for title in (interval, "n", *costs, "tokens\n/s"):
+        table.add_column(title, justify="right", no_wrap=True)
     for arm in comparison.arms:
         table.add_row(
             Text(arm.arm),
@@ -103,4 +103,4 @@ def _losses(arm: ArmSummary) -> str:
 
 def _cache_title(plan: Plan) -> str:
     lengths = {arm["cost"].get("cache_seq_len") for arm in plan["arms"].values()} - {None}
-    return f"cache at\nT={lengths.pop()}" if len(lengths) == 1 else "cache"
+    return f"cache,\nT={lengths.pop()}" if len(lengths) == 1 else "cache"

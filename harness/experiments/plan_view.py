@@ -45,7 +45,7 @@ def _arms(record: dict[str, Any]) -> Table:
     table.add_column("arm", overflow="fold")
     table.add_column("changes", overflow="fold", ratio=1)
     lengths = {arm["cost"]["cache_seq_len"] for arm in record["arms"].values()}
-    cache = f"cache at\nT={lengths.pop()}" if len(lengths) == 1 else "cache"
+    cache = f"cache,\nT={lengths.pop()}" if len(lengths) == 1 else "cache"
     for column in ("d_ff", "params", "FLOPs/\ntoken", cache, "match"):
         table.add_column(column, justify="right")
     for name, arm in record["arms"].items():

@@ -17,11 +17,12 @@ def evaluator_of(run: RunConfig, dataset: Dataset, device: torch.device) -> Eval
 
 
 def scores(evaluation: Evaluation, dataset: Dataset) -> dict[str, Any]:
-    """Return an evaluation as the store keeps it: metrics, documents and loads of experts."""
+    """Return an evaluation as the store keeps it: metrics, documents and details."""
     names = [document.id for document in dataset.held_out]
     documents = zip(evaluation.nats, evaluation.n_bytes, strict=True)
     return {
         "metrics": evaluation.metrics(),
         "documents": dict(zip(names, documents, strict=True)),
         "expert_tokens": evaluation.expert_tokens,
+        "loss_by_position": evaluation.loss_by_position,
     }

@@ -59,6 +59,8 @@ class Ended(Frozen):
     """Held-out loss by document: nats and bytes, both summed over the document."""
     expert_tokens: Mapping[int, Sequence[int]] = Field(default_factory=dict)
     """Held-out tokens that met each expert, by layer; a token counts once for each of its own."""
+    loss_by_position: Mapping[int, float | None] = Field(default_factory=dict)
+    """Held-out nats per token in ranges of positions, 0, 1, 2-3, 4-7, ..., by their first."""
 
 
 class Result(Ended):

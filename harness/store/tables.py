@@ -22,7 +22,10 @@ _QUALITY = dict.fromkeys(
 )
 _SPENT = {"tokens": _COUNT, "flops": _REAL, "seconds": _REAL, "tokens_per_s": _REAL}
 _OF_TRAINING = {"train_loss", "steps", *_SPENT}
-_COST = ("params", "params_non_embedding", "train_flops_per_token", "cache_bytes", "weight_bytes")
+_COST = (
+    *("params", "params_active", "params_non_embedding"),
+    *("train_flops_per_token", "cache_bytes", "weight_bytes"),
+)
 
 RUN_COLUMNS = {
     **_KEYS,

@@ -26,6 +26,8 @@ class Evaluation:
     n_correct: int
     # by layer that has experts, how many tokens met each of them
     expert_tokens: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    # nats per token at the positions 0, 1, 2-3, 4-7, ... of windows, by the first of each range
+    loss_by_position: dict[int, float] = field(default_factory=dict)
 
     @property
     def val_loss(self) -> float:
@@ -68,7 +70,7 @@ class Evaluator:
     ) -> None:
         self.n_bytes = tuple(document.n_bytes for document in held_out)
         self.batches: list[EvaluationBatch] = evaluation_batches(held_out, batch_size, seq_len)
-        self.device = device
+        self.device, self.seq_len = device, seq_len
 
     @torch.no_grad()
     def __call__(self, model: LanguageModel) -> Evaluation:
@@ -76,6 +78,7 @@ class Evaluator:
         was_training = model.training
         model.eval()
         nats = torch.zeros(len(self.n_bytes), dtype=torch.float64)
+        nats_at, tokens_at = torch.zeros(2, self.seq_len, dtype=torch.float64)
         loads: dict[int, Tensor] = {}
         n_tokens = n_correct = 0
         for batch in self.batches:
@@ -83,8 +86,10 @@ class Evaluator:
             counted = targets != IGNORE
             hidden, context = model.hidden(tokens)
             losses, correct = token_losses(hidden.flatten(0, 1), model.head, targets.flatten())
-            per_row = losses.double().view(targets.shape).sum(1).cpu()
-            nats.index_add_(0, batch.document, per_row)
+            losses = losses.double().view(targets.shape).cpu()
+            nats.index_add_(0, batch.document, losses.sum(1))
+            nats_at[: targets.shape[1]] += losses.sum(0)
+            tokens_at[: targets.shape[1]] += counted.sum(0).cpu()
             n_tokens += int(counted.sum())
             n_correct += int(correct.sum())
             for layer_idx in context.published(CHOSEN):
@@ -92,4 +97,21 @@ class Evaluator:
                 loads[layer_idx] = loads.get(layer_idx, torch.zeros_like(load)) + load
         model.train(was_training)
         experts = {layer_idx: tuple(load.tolist()) for layer_idx, load in loads.items()}
-        return Evaluation(tuple(nats.tolist()), self.n_bytes, n_tokens, n_correct, experts)
+        return Evaluation(
+            nats=tuple(nats.tolist()),
+            n_bytes=self.n_bytes,
+            n_tokens=n_tokens,
+            n_correct=n_correct,
+            expert_tokens=experts,
+            loss_by_position=_in_ranges(nats_at, tokens_at),
+        )
+
+
+def _in_ranges(nats_at: Tensor, tokens_at: Tensor) -> dict[int, float]:
+    """Return the mean loss of ranges of positions, each twice as long as the one before it."""
+    starts = [0, *(2**i for i in range(len(nats_at).bit_length()) if 2**i < len(nats_at))]
+    ends = [*starts[1:], len(nats_at)]
+    found = {
+        a: (nats_at[a:b].sum(), tokens_at[a:b].sum()) for a, b in zip(starts, ends, strict=True)
+    }
+    return {start: float(nats / tokens) for start, (nats, tokens) in found.items() if tokens}

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from harness.analysis.compare import compare
+from harness.analysis.costs import cost_differences
 from harness.analysis.rendering import comparison_tables
 from harness.analysis.sentences import sentence
 from harness.analysis.summary import comparison_dict, summary_frame
@@ -43,6 +44,16 @@ def test_the_size_and_interval_of_a_claim_are_positive_in_either_direction(said)
         -0.012
     )
     assert "mqa is worse than gqa by 0.0120 val_accuracy" in said(-0.012, "val_accuracy")
+
+
+def test_costs_that_go_with_the_parameters_are_named_where_they_do_not():
+    dense = {**COST, "params_active": 1_000_000, "weight_bytes": 4_000_000}
+    moe = {**dense, "params": 2_000_000, "weight_bytes": 8_000_000}
+    assert cost_differences(moe, dense) == {"parameters": 1.0}
+    assert cost_differences(dense | {"weight_bytes": 1_000_000}, dense) == {"weight bytes": -0.75}
+    twice = {key: 2 * moe[key] for key in ("params", "params_active", "weight_bytes")}
+    assert cost_differences(moe | twice, moe) == {"parameters": 1.0}
+    assert cost_differences(moe | {"params_active": 500_000}, moe) == {"active parameters": -0.5}
 
 
 def test_an_unresolved_difference_keeps_its_signs_and_says_what_to_plan(said):

@@ -81,6 +81,7 @@ MUTATIONS = (
     of("R2-08", "the offset is ignored", ROTATION, "return context.positions[:, :, None, None].float() * rates", "return (context.positions - context.positions[:, :1])[:, :, None, None].float() * rates"),
     of("R3-04", "halves are turned", INTERLEAVED, "even, odd = x[..., ::2], x[..., 1::2]\n    return x * cos + torch.stack((-odd, even), dim=-1).flatten(-2) * sin", "even, odd = x.chunk(2, dim=-1)\n    return x * cos + torch.cat((-odd, even), dim=-1) * sin"),
     of("R3-16", "the rate of a pair is that of its neighbour", INTERLEAVED, "turned.repeat_interleave(2, dim=-1)", "turned.roll(1, -1).repeat_interleave(2, dim=-1)"),
+    of("R4-07", "losses are told of the next position", EVALUATION, "nats_at[: targets.shape[1]] += losses.sum(0)", "nats_at[: targets.shape[1]] += losses.sum(0).roll(1)"),
     of("R4-06", "head_rope turns by position", HEAD_ROPE, "heads = torch.arange(x.shape[2], device=x.device)\n        return cos_sin(heads[:, None]", "heads = torch.arange(x.shape[1], device=x.device)\n        return cos_sin(heads[:, None, None]"),
     # attention
     of("R0-08", "scores are scaled by 1 / C", ATTEND, "        scale=scale,\n        enable_gqa", "        scale=1 / q.shape[-1],\n        enable_gqa"),

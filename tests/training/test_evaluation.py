@@ -36,6 +36,29 @@ def test_each_document_gets_the_nats_of_all_its_tokens(lab, seq_len, rows):
     assert evaluation.n_bytes == tuple(d.n_bytes for d in lab.held_out)
 
 
+@pytest.mark.row("R4-07")
+@pytest.mark.parametrize("rows", [1, 32])
+@torch.no_grad()
+def test_losses_are_told_apart_by_position(lab, rows):
+    seq_len, at = 12, {0: [], 1: [], 2: [], 4: [], 8: []}
+    for document in lab.held_out:
+        tokens = torch.from_numpy(document.tokens).long()
+        for start in range(0, len(tokens) - 1, seq_len):
+            window = tokens[start : start + seq_len + 1]
+            logits = lab.model.eval()(window[None, :-1])[0]
+            for position, nats in enumerate(F.cross_entropy(logits, window[1:], reduction="none")):
+                at[max(first for first in at if first <= position)].append(nats.item())
+    evaluation = Evaluator(lab.held_out, seq_len, rows, CPU)(lab.model)
+    by_hand = {first: sum(nats) / len(nats) for first, nats in at.items()}
+    assert evaluation.loss_by_position == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_positions_that_no_text_reaches_have_no_loss(lab):
+    short = HeldOut("short", lab.held_out[0].tokens[:4], 3)
+    evaluation = Evaluator([short], 64, 4, CPU)(lab.model)
+    assert list(evaluation.loss_by_position) == [0, 1, 2]
+
+
 def test_accuracy_is_the_share_of_tokens_that_were_the_likeliest(lab):
     document = lab.held_out[0]
     tokens = torch.from_numpy(document.tokens).long()
