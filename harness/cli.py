@@ -143,19 +143,19 @@ def components(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List every component with its options, source and cost."""
+    """List every component with its options and cost; of one slot, with meanings and sources."""
     from harness.core.catalogue import catalogue
     from harness.core.registry import use_folder
     from harness.core.slots import SLOTS
     from harness.errors import unknown
-    from harness.experiments.listing import components_table
+    from harness.experiments.components_view import components_view
 
     for own in folder or []:
         use_folder(own)
     if slot is not None and slot not in SLOTS:
         raise AblateError(unknown("slot", slot, SLOTS))
     entries = catalogue(None if slot is None else [slot])
-    _print(entries if as_json else components_table(entries))
+    _print(entries if as_json else components_view(entries, detailed=slot is not None))
 
 
 @app.command(rich_help_panel="Architectures")

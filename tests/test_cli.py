@@ -177,6 +177,18 @@ def test_components_are_listed_by_slot(tmp_path):
     ]
     shown = ablate("components", results=tmp_path)
     assert all(entry["name"] in shown.out for entry in listed)
+    assert "  gqa (also mha, mqa, sliding_window) " in shown.out
+    assert "870k parameters, 6.78M FLOPs/token, cache 262 kB" in shown.out
+    assert "A known fault: The angle is the head's index" in shown.out
+
+
+def test_components_of_one_slot_tell_what_options_mean_and_where_they_come_from(tmp_path):
+    shown = " ".join(ablate("components", "attention", results=tmp_path).out.split())
+    assert "window=null A token sees this many of the latest tokens, itself included" in shown
+    assert "bias=false Whether all projections have biases." in shown
+    assert "Source: Ainslie et al. 2023" in shown
+    assert "window=null" in (every := ablate("components", results=tmp_path).out)
+    assert "Source:" not in every and "A token sees this many" not in every
 
 
 def test_cost_prices_a_change(tmp_path):

@@ -54,37 +54,6 @@ def runs_view(tables: ExperimentTables) -> View:
     return View(_rows([{k: _shown(k, v) for k, v in row.items()} for row in records]), records)
 
 
-def components_table(entries: Sequence[dict[str, Any]]) -> Table:
-    """List components with options, and the cost of the `tiny` preset with each."""
-    table = _table(
-        "Components: a slot takes any of its names; the costs are those of `tiny` with it"
-    )
-    for column in ("slot", "name", "options"):
-        table.add_column(column, overflow="fold")
-    for column in ("params", "FLOPs/\ntoken", "cache"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("what it is", overflow="fold", ratio=1)
-    for entry in entries:
-        if "broken" in entry:
-            table.add_row(
-                entry["slot"], Text(entry["name"], "red"), *[""] * 4, Text(entry["broken"])
-            )
-            continue
-        name = "\n".join([entry["name"], *(f"= {alias}" for alias in entry["aliases"])])
-        options = "\n".join(_option(option) for option in entry["options"])
-        cost = entry["cost"] or {}
-        table.add_row(
-            entry["slot"],
-            name,
-            Text(options),
-            count(cost.get("params")),
-            count(cost.get("train_flops_per_token")),
-            size(cost.get("cache_bytes")),
-            Text(entry["summary"]),
-        )
-    return table
-
-
 def removable_table(found: Sequence[Removable]) -> RenderableType:
     """List what may be removed, and the sum."""
     if not found:  # a table without columns would show nothing, not even its title
@@ -96,11 +65,6 @@ def removable_table(found: Sequence[Removable]) -> RenderableType:
     for item in found:
         table.add_row(Text(str(item.attempt.path)), item.reason, size(item.nbytes))
     return table
-
-
-def _option(option: dict[str, Any]) -> str:
-    default = "required" if option["required"] else f"= {option['default']}"
-    return f"{option['name']}: {option['type']} {default}"
 
 
 def _rows(rows: Sequence[dict[str, Any]]) -> Table:
