@@ -3,8 +3,7 @@
 import re
 
 _SPECIAL = re.compile(r"([!-/:-@\[-`{-~])")
-_CODE = re.compile(r"(`[^`]+`)")
-_ARXIV = re.compile(r"(arXiv:\d{4}\.\d{4,5})")
+_APART = re.compile(r"(`[^`]+`|arXiv:\d{4}\.\d{4,5})")
 
 
 def literal(text: str) -> str:
@@ -12,16 +11,15 @@ def literal(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
-def with_code(text: str) -> str:
-    """Escape a docstring's text, but for its `code`."""
-    parts = _CODE.split(text)
-    return "".join(part if i % 2 else literal_part(part) for i, part in enumerate(parts))
+def from_docstring(text: str) -> str:
+    """Escape a docstring's text, but for its `code`, and link its arXiv numbers."""
+    return "".join(_part(part) for part in _APART.split(text))
 
 
-def with_arxiv_links(text: str) -> str:
-    """Escape a source, and link its arXiv numbers."""
-    parts = _ARXIV.split(text)
-    return "".join(_link(part) if i % 2 else literal_part(part) for i, part in enumerate(parts))
+def _part(text: str) -> str:
+    if text.startswith("arXiv:") and _APART.fullmatch(text):
+        return _link(text)
+    return text if _APART.fullmatch(text) else literal_part(text)
 
 
 def literal_part(text: str) -> str:

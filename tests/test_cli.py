@@ -208,7 +208,7 @@ def test_a_price_tells_what_a_token_meets_and_what_the_weights_take(tmp_path):
         for changes in ([mixture], ["precision.infer=int8_channel"], [])
     )
     assert "that a token meets 1.41M" in moe and "a token meets" not in plain
-    assert "weights (fp32) 3.48 MB" in plain and "weights (int8_channel) 897 kB" in int8
+    assert "weights (fp32) 3.48 MB" in plain and "weights (int8_channel) 898 kB" in int8
 
 
 def test_the_folder_of_results_is_an_option_and_a_variable(finished, tmp_path):

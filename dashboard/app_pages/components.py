@@ -1,11 +1,13 @@
 """What may stand in each slot, what it costs, where it comes from and which experiments use it."""
 
+import json
+
 import pandas as pd
 import streamlit as st
 
 from dashboard.catalogue import Entry, catalogue, used_by
 from dashboard.data import load_all, store
-from dashboard.text import literal, with_arxiv_links, with_code
+from dashboard.text import from_docstring, literal
 from dashboard.widgets import picked
 from harness.analysis.units import count, size
 from harness.errors import AblateError
@@ -23,14 +25,14 @@ def _entry(entry: Entry, users: list[str]) -> None:
                 st.badge(f"also {literal(alias)}", color="gray")
             if entry["fault"]:
                 st.badge("known fault", icon=":material/bug_report:", color="orange")
-        st.markdown(with_code(entry["summary"]))
+        st.markdown(from_docstring(entry["summary"]))
         if entry["fault"]:
             st.warning(literal(entry["fault"]), icon=":material/bug_report:")
         if options := entry["options"]:
-            st.dataframe(_options(options), hide_index=True, width="content", alt="Options")
+            st.table(_options(options))  # wraps the meanings
         st.caption(_cost(entry))
         if entry["source"]:
-            st.caption(f"Source: {with_arxiv_links(entry['source'])}")
+            st.caption(f"Source: {from_docstring(entry['source'])}")
         st.caption(f"Used by: {', '.join(map(literal, users)) or 'no stored experiment'}")
 
 
@@ -39,12 +41,16 @@ def _options(options: list[dict[str, object]]) -> pd.DataFrame:
         {
             "option": option["name"],
             "type": option["type"],
-            "default": "required" if option["required"] else str(option["default"]),
-            "meaning": option["meaning"],
+            "default": "required" if option["required"] else _as_yaml(option["default"]),
+            "meaning": from_docstring(option["meaning"]),
         }
         for option in options
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).set_index("option")
+
+
+def _as_yaml(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _cost(entry: Entry) -> str:

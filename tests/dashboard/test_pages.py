@@ -155,8 +155,8 @@ def test_components_are_listed_with_their_users_and_the_broken_ones(open_page, r
     assert "Used by: heads, positions" in said
     assert "https://arxiv.org/abs/2305.13245" in said
     assert r"broken: mine\.py\, line 3" in app.error[0].value
-    assert app.dataframe[0].value["default"].tolist() == ["required"]
-    assert app.dataframe[0].value["meaning"].tolist() == ["Divides heads."]
+    assert app.table[0].value["default"].tolist() == ["required"]
+    assert app.table[0].value["meaning"].tolist() == [r"Divides heads\."]
     assert app.warning[0].value == r"Turns heads\, not positions\."
 
 

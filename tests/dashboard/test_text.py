@@ -1,6 +1,6 @@
 """Stored text stays text."""
 
-from dashboard.text import literal, with_arxiv_links, with_code
+from dashboard.text import from_docstring, literal
 
 
 def test_everything_that_markdown_reads_is_escaped():
@@ -9,10 +9,10 @@ def test_everything_that_markdown_reads_is_escaped():
 
 
 def test_code_of_a_docstring_stays_code():
-    assert with_code("`w[i]`, *unscaled* `x`.") == r"`w[i]`\, \*unscaled\* `x`\."
+    assert from_docstring("`w[i]`, *unscaled* `x`.") == r"`w[i]`\, \*unscaled\* `x`\."
 
 
 def test_only_an_arxiv_number_becomes_a_link():
-    linked = with_arxiv_links("A [x](http://evil), arXiv:2305.13245; B")
+    linked = from_docstring("A [x](http://evil), arXiv:2305.13245; B")
     assert linked.count("](https://arxiv.org/abs/2305.13245)") == 1
     assert r"\[x\]\(http\:\/\/evil\)\, [arXiv" in linked
