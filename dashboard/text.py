@@ -17,12 +17,12 @@ def from_docstring(text: str) -> str:
 
 
 def _part(text: str) -> str:
-    if text.startswith("arXiv:") and _APART.fullmatch(text):
-        return _link(text)
-    return text if _APART.fullmatch(text) else literal_part(text)
+    if not _APART.fullmatch(text):
+        return _literal_part(text)
+    return _link(text) if text.startswith("arXiv:") else text
 
 
-def literal_part(text: str) -> str:
+def _literal_part(text: str) -> str:
     """Escape text within a line, keeping the spaces at its ends."""
     before, after = text[:1].isspace(), text[-1:].isspace() and len(text) > 1
     return " " * before + literal(text) + " " * after

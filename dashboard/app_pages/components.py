@@ -1,6 +1,7 @@
 """What may stand in each slot, what it costs, where it comes from and which experiments use it."""
 
 import json
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -36,7 +37,7 @@ def _entry(entry: Entry, users: list[str]) -> None:
         st.caption(f"Used by: {', '.join(map(literal, users)) or 'no stored experiment'}")
 
 
-def _options(options: list[dict[str, object]]) -> pd.DataFrame:
+def _options(options: list[dict[str, Any]]) -> pd.DataFrame:
     rows = [
         {
             "option": option["name"],
