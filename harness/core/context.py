@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Int
 from torch import Tensor
@@ -22,7 +23,7 @@ class Context:
 
     positions: Int[Tensor, "B T"]  # of each token in its own sequence, counted from 0
     valid: Bool[Tensor, "B T"] | None = None  # False marks padding; None means all are tokens
-    documents: Int[Tensor, "B T"] | None = None  # attention stays inside a document, if given
+    documents: Int[Tensor, "B T"] | None = None  # ids of documents, if they are kept apart: `runs`
     caches: Sequence[Cache] | None = None  # one a layer, when tokens of earlier calls count too
     dropout: float = 0.0  # probability; 0 outside training
     _published: dict[str, dict[int, Tensor]] = field(default_factory=dict)
@@ -39,6 +40,23 @@ class Context:
     def aligned(self) -> bool:
         """Whether the rows' tokens stand at the same positions, as far as is known."""
         return self.valid is None and (self.caches is None or self.caches[0].aligned)
+
+    @property
+    def runs(self) -> Int[Tensor, "B T"] | None:
+        """Count the documents of a row from 0, or return None if all tokens belong together.
+
+        A document is a run of equal ids. Padding belongs to that of the token before it.
+        """
+        return self.once("runs", self._runs)
+
+    def _runs(self) -> Int[Tensor, "B T"] | None:
+        ids = self.documents
+        if ids is None:
+            return None
+        if self.valid is not None:
+            places = torch.arange(ids.shape[1], device=ids.device)
+            ids = ids.gather(1, torch.where(self.valid, places, 0).cummax(1).values)
+        return F.pad(ids[:, 1:] != ids[:, :-1], (1, 0)).cumsum(1)
 
     def drop(self, x: Tensor) -> Tensor:
         """Apply dropout (Srivastava et al. 2014), if the model trains with it."""

@@ -48,12 +48,14 @@ class _LinearCrossEntropy(torch.autograd.Function):
         wants_hidden, wants_weight, *_ = ctx.needs_input_grad
         grad_hidden = torch.empty_like(hidden) if wants_hidden else None
         grad_weight = torch.zeros_like(weight) if wants_weight else None
+        matrix = weight.to(_product_dtype(weight))  # once, and not for each product
         n_targets = (targets != IGNORE).sum().clamp(min=1)
         total = hidden.new_zeros((), dtype=torch.float32)
         for start in range(0, len(hidden), rows := _rows(weight)):
-            chunk, target = hidden[start : start + rows], targets[start : start + rows]
+            target, chunk = targets[start : start + rows], hidden[start : start + rows]
+            chunk = chunk.to(matrix.dtype)
             counts = target != IGNORE
-            logits = (chunk @ weight.T).float()
+            logits = (chunk @ matrix.T).float()
             slope = None
             if softcap is not None:
                 squashed = torch.tanh(logits / softcap)
@@ -69,11 +71,13 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 grad.mul_(1 + 2 * z_loss * normaliser)
             grad.scatter_add_(1, index, torch.full_like(normaliser, -1.0))
             grad = grad.mul_((counts / n_targets)[:, None])
-            grad = (grad if slope is None else grad.mul_(slope)).to(hidden.dtype)
+            grad = (grad if slope is None else grad.mul_(slope)).to(matrix.dtype)
             if grad_hidden is not None:
-                torch.mm(grad, weight, out=grad_hidden[start : start + rows])
-            if grad_weight is not None:
+                grad_hidden[start : start + rows] = grad @ matrix
+            if grad_weight is not None and matrix.dtype == weight.dtype:
                 grad_weight.addmm_(grad.T, chunk)
+            elif grad_weight is not None:
+                grad_weight += grad.T @ chunk
         ctx.save_for_backward(grad_hidden, grad_weight)
         return total / n_targets
 
@@ -87,6 +91,14 @@ class _LinearCrossEntropy(torch.autograd.Function):
             None,
             None,
         )
+
+
+def _product_dtype(weight: Tensor) -> torch.dtype:
+    """Return what matrix products are computed in: autocast's type, where it is on."""
+    device = weight.device.type
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+        return torch.get_autocast_dtype(device)
+    return weight.dtype
 
 
 def _rows(weight: Tensor) -> int:

@@ -47,9 +47,8 @@ def _allowed(
     of_keys: Callable[[Tensor], Tensor],
 ) -> Bool[Tensor, "#B 1 T S"]:
     allowed = _within(distances, window)
-    if context.documents is not None:
-        documents = of_queries(context.documents)[:, :, None], of_keys(context.documents)[:, None]
-        allowed = allowed & (documents[0] == documents[1])
+    if (runs := context.runs) is not None:
+        allowed = allowed & (of_queries(runs)[:, :, None] == of_keys(runs)[:, None])
     if context.valid is not None:
         allowed = (allowed & of_keys(context.valid)[:, None]) | (distances == 0)
     return allowed[:, None]

@@ -88,7 +88,8 @@ class LanguageModel(nn.Module):
         Args:
             tokens: Token ids.
             valid: False marks padding, which no token sees; None means there is none.
-            documents: Attention stays inside runs of equal ids; None lets it see everything before.
+            documents: Tokens see no more than their run of equal ids; None lets them see everything
+                before. Not with caches.
             caches: From `new_caches`, filled by earlier calls; these tokens are added to them.
         """
         hidden, _ = self.hidden(tokens, valid=valid, documents=documents, caches=caches)
@@ -132,6 +133,8 @@ class LanguageModel(nn.Module):
         if caches and len(tokens) != len(caches[0].lengths):
             rows = f"{len(tokens)} rows of tokens for caches of {len(caches[0].lengths)} rows"
             raise AblateError(rows)
+        if caches and documents is not None:
+            raise AblateError("caches hold one document a row: documents are given without caches")
         positions = _positions(tokens, valid, caches)
         dropout = self.spec.dropout if self.training else 0.0
         context = Context(positions, valid, documents, caches, dropout)

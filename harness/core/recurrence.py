@@ -20,10 +20,10 @@ def document_starts(context: Context) -> Bool[Tensor, "B T"] | None:
 
     The first token of a call is not marked, as it may go on from a state. Padding begins nothing.
     """
-    if context.documents is None:
+    runs = context.runs
+    if runs is None:
         return None
-    changes = F.pad(context.documents[:, 1:] != context.documents[:, :-1], (1, 0))
-    return changes if context.valid is None else changes & context.valid
+    return context.once("document starts", lambda: F.pad(runs.diff(dim=1) > 0, (1, 0)))
 
 
 def in_chunks(x: Shaped[Tensor, "B T H *W"], size: int) -> Shaped[Tensor, "B H N c *W"]:

@@ -25,7 +25,7 @@ def expert_tokens(
 def balance_loss(context: Context, layer_idx: int) -> Float[Tensor, ""]:
     """Return a layer's part of `E * sum_e share_e * probability_e`: k when experts share equally.
 
-    share_e says how many of the tokens met expert e, probability_e is the mean of what the router
+    share_e says what share of the tokens met expert e, probability_e is the mean of what the router
     gave it; both over the tokens, padding apart, of all layers that have as many experts. The
     parts of these layers add up to the loss: only the probabilities have gradients, and each
     layer brings its own.
@@ -41,7 +41,9 @@ def balance_loss(context: Context, layer_idx: int) -> Float[Tensor, ""]:
 
     def shares() -> Float[Tensor, "E"]:
         tokens = torch.stack([expert_tokens(context, i, context.valid) for i in alike]).sum(0)
-        n_tokens = own[..., 0].numel() if context.valid is None else context.valid.sum()
+        n_tokens = (
+            own[..., 0].numel() if context.valid is None else context.valid.sum().clamp(min=1)
+        )
         return tokens / (n_tokens * len(alike))
 
     shared = context.once(("expert shares", n_experts), shares)

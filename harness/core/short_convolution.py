@@ -51,7 +51,7 @@ class ShortConvolution(nn.Module):
     def _last(self, seen: Float[Tensor, "B S W"], context: Context) -> Float[Tensor, "B k W"]:
         reach = self.weight.shape[1] - 1
         if context.valid is None:
-            return seen[:, seen.shape[1] - reach :]
+            return seen[:, seen.shape[1] - reach :].clone()  # or all of `seen` is kept alive
         ends = context.valid.sum(1, keepdim=True)
         places = ends + torch.arange(reach, device=seen.device)
         return seen.gather(1, places[..., None].expand(-1, -1, seen.shape[2]))

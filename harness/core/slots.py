@@ -86,10 +86,11 @@ class Position(Slot):
         return q, k
 
     def bias(
-        self, context: Context, key_positions: Int[Tensor, "B S"]
-    ) -> Float[Tensor, "B H T S"] | None:
+        self, context: Context, key_positions: Int[Tensor, "#B S"] | None
+    ) -> Float[Tensor, "#B H T S"] | None:
         """Return what is added to the attention scores, or None for nothing.
 
+        The keys are those of a cache, at these positions, or the queries' own: None.
         A component that returns something also says `provides = {"attention_bias"}`.
         """
         return None

@@ -106,7 +106,7 @@ MUTATIONS = (
     of("R2-18", "the router learns nothing", MOE, "weights = scores.gather(-1, chosen)", "weights = scores.detach().gather(-1, chosen)"),
     of("R2-20", "the balance loss is divided by k", ROUTING, "return tokens / (n_tokens * len(alike))", "return tokens / tokens.sum()"),
     of("R2-21", "padding counts as load", EVALUATION, "expert_tokens(context, layer_idx, counted)", "expert_tokens(context, layer_idx, None)"),
-    of("R2-22", "all experts are active", MOE, "return (self.n_experts - self.top_k) * of_one", "return 0"),
+    of("R2-22", "all experts are active", MOE, "return (self.n_experts - self.top_k) * _size(self.experts) // self.n_experts", "return 0"),
     # 8-bit integers
     of("R0-17", "numbers are cut off, not rounded", QUANTIZE, ".round().clamp", ".trunc().clamp"),
     of("R0-18", "one scale for the whole tensor", QUANTIZE, "groups.abs().amax(-1, keepdim=True)", "groups.abs().amax().expand(*groups.shape[:-1], 1)"),

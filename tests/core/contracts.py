@@ -215,9 +215,21 @@ def keeps_documents_apart(subject: Subject) -> None:
     documents = torch.tensor([[0] * 5 + [1] * 8, [0] * 9 + [1] * 4])
     edited = batch.clone()
     edited[0, :5], edited[1, :9] = (batch[0, :5] + 3) % VOCAB_SIZE, (batch[1, :9] + 3) % VOCAB_SIZE
-    before, after = (logits(model, b, documents=documents) for b in (batch, edited))
-    assert distance(after[documents == 1], before[documents == 1]) <= 1e-6
-    assert distance(after[documents == 0], before[documents == 0]) > 1e-3
+    padded = torch.ones_like(batch, dtype=torch.bool)
+    padded[:, [0, 5, 9]] = False  # documents begin with padding
+    for valid in (None, padded):
+        given = {"documents": documents, "valid": valid}
+        before, after = (logits(model, b, **given) for b in (batch, edited))
+        first, second = ((documents == i) & (padded | (valid is None)) for i in (0, 1))
+        assert distance(after[second], before[second]) <= 1e-6
+        assert distance(after[first], before[first]) > 1e-3
+
+
+def documents_are_runs(subject: Subject) -> None:
+    """The same id after another one is another document."""
+    model, batch = subject.model(), tokens()
+    apart, again = (torch.tensor([[0] * 4 + [1] * 4 + [last] * 5] * 2) for last in (2, 0))
+    assert torch.equal(logits(model, batch, documents=again), logits(model, batch, documents=apart))
 
 
 def padding_changes_nothing(subject: Subject) -> None:
@@ -520,6 +532,7 @@ EVERY: tuple[Contract, ...] = (
     past_has_no_gradient_from_the_future,
     treats_rows_alone,
     keeps_documents_apart,
+    documents_are_runs,
     padding_changes_nothing,
     learns_every_parameter,
     survives_saving,

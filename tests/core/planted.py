@@ -154,6 +154,13 @@ PLANTED: dict[str, tuple[str, str]] = {
     ),
     "norm/mixes_the_batch": (NORM, "treats_rows_alone"),
     "attention/reads_all_documents": (_plain("context.documents"), "keeps_documents_apart"),
+    "attention/joins_equal_ids": (
+        _own(
+            "memo, context._memo = context._memo, {'runs': context.documents}; "
+            "out = super().forward(x, context); context._memo = memo; return out"
+        ),
+        "documents_are_runs",
+    ),
     "attention/reads_padding": (_plain("context.valid"), "padding_changes_nothing"),
     "ffn/has_a_dead_parameter": (
         _ffn("", "self.unused = nn.Parameter(torch.ones(3))"),

@@ -82,6 +82,8 @@ def test_a_cache_is_for_its_number_of_rows_and_tokens():
             logits(model, tokens(n_given), caches=model.new_caches(n_rows, LENGTH))
     with pytest.raises(AblateError, match=r"max_seq_len \(32\)"):
         model.new_caches(2, 33)
+    with pytest.raises(AblateError, match="documents are given without caches"):
+        logits(model, tokens(), documents=tokens(), caches=model.new_caches(2, LENGTH))
     caches = model.new_caches(2, 5)
     logits(model, tokens(length=4), caches=caches)
     with pytest.raises(CacheFull, match="at most 5 tokens: 4 tokens and 2 more"):

@@ -64,6 +64,32 @@ def test_soft_cap_and_z_loss_equal_autograd_in_float64(chunks, softcap, z_loss):
         torch.testing.assert_close(ours.double(), theirs, rtol=1e-5, atol=1e-6)
 
 
+def test_under_autocast_all_three_products_are_in_16_bits(chunks):
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    products, casts = [], []
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            out = func(*args, **(kwargs or {}))
+            if "mm" in str(func):
+                products.append(out.dtype)
+            casts.extend([func] * ("_to_copy" in str(func) and args[0].shape == weight.shape))
+            return out
+
+    hidden, weight, targets = inputs()
+    with Watch(), torch.autocast("cpu", torch.bfloat16):
+        loss = linear_cross_entropy(hidden, as_head(weight), targets)
+    loss.backward()
+    assert set(products) == {torch.bfloat16} and len(products) % 3 == 0
+    assert len(casts) == 1  # of the head, once for all chunks
+    assert hidden.grad.dtype == weight.grad.dtype == torch.float32
+    exact = [t.detach().double().requires_grad_() for t in (hidden, weight)]
+    F.cross_entropy(exact[0] @ exact[1].T, targets, ignore_index=IGNORE).backward()
+    for ours, theirs in zip((hidden, weight), exact, strict=True):
+        assert (ours.grad - theirs.grad).norm() < 0.01 * theirs.grad.norm()
+
+
 def test_only_what_wants_a_gradient_gets_one(chunks):
     hidden, weight, targets = inputs()
     linear_cross_entropy(hidden.detach(), as_head(weight), targets).backward()

@@ -21,6 +21,19 @@ def test_padding_starts_no_document():
     assert document_starts(context).tolist() == [[False, False, True, False, False, False]]
 
 
+def test_a_document_that_begins_with_padding_is_started():
+    valid = torch.tensor([[True, True, False, True, True, True]])
+    context = Context(POSITIONS, valid, documents=torch.tensor([[3, 3, 1, 1, 0, 0]]))
+    assert context.runs.tolist() == [[0, 0, 0, 1, 2, 2]]
+    assert document_starts(context).tolist() == [[False, False, False, True, True, False]]
+
+
+def test_padding_within_a_document_does_not_start_it_again():
+    valid = torch.tensor([[True, True, False, True, True, True]])
+    context = Context(POSITIONS, valid, documents=torch.tensor([[1, 1, 0, 1, 1, 2]]))
+    assert context.runs.tolist() == [[0, 0, 0, 0, 0, 1]]
+
+
 @pytest.mark.parametrize("size", [1, 3, 4, 7])
 def test_chunks_are_cut_and_joined_again(size):
     x = torch.arange(2 * 7 * 3 * 2.0).view(2, 7, 3, 2)

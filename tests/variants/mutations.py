@@ -32,6 +32,7 @@ STEPS, REFERENCE = "harness/bench/steps.py", "tests/bench/test_reference.py"
 ENTROPY, DRAW = "harness/core/cross_entropy.py", "harness/core/initialization.py"
 PRICE, MATCHING = "harness/core/cost.py", "harness/core/match.py"
 MOE, MIXTURE = "variants/ffn/moe.py", "tests/variants/ffn/test_moe.py"
+CONTEXT, RECURRENCE = "harness/core/context.py", "tests/core/test_recurrence.py"
 GROUPS, GROUPED = "harness/core/grouped.py", "tests/core/test_grouped.py"
 AHEAD, TOKENS = "variants/objective/multi_token.py", "tests/variants/objective/test_multi_token.py"
 ROUTING, LOOP, SCORE = (
@@ -135,7 +136,7 @@ MUTATIONS = (
     of("norms of a block swapped", PRE_NORM, "self.attention_norm(x), context", "self.ffn_norm(x), context"),
     # attention and caches
     of("window one too long", MASKS, "distances < window", "distances <= window", ATTEND),
-    of("documents run together", MASKS, "if context.documents is not None:", "if False:", ATTEND),
+    of("documents run together", MASKS, "if (runs := context.runs) is not None:", "if False:", ATTEND),
     of("padding is read", MASKS, "(allowed & of_keys(context.valid)[:, None]) | (distances == 0)", "allowed", ATTEND),
     of("padding leaves an empty row", MASKS, " | (distances == 0)", "", ATTEND),
     of("bias not masked", ATTENTION, '.masked_fill(~mask, float("-inf"))', "", ATTEND),
@@ -282,7 +283,7 @@ MUTATIONS = (
        MIXTURE, CONTRACTS),
     of("experts: shared ones as wide as one", MOE, "d_ff=n_shared * width", "d_ff=width", MIXTURE),
     of("experts: as wide as the model", MOE, "width = d_ff or dims.d_ff", "width = dims.d_ff", MIXTURE),
-    of("experts: none rests", MOE, "return (self.n_experts - self.top_k) * of_one", "return 0", MIXTURE),
+    of("experts: none rests", MOE, "return (self.n_experts - self.top_k) * _size(self.experts) // self.n_experts", "return 0", MIXTURE),
     of("experts: the bias weighs", MOE, "weights = scores.gather", "weights = biased.gather", MIXTURE),
     of("experts: the bias moves under a second computation", MOE, "self.choice_bias.clone", "lambda: self.choice_bias",
        MIXTURE),
@@ -316,7 +317,11 @@ MUTATIONS = (
     of("ahead: the module is told what it predicts", AHEAD, "embedded.roll(-k, 1)", "embedded.roll(-k - 1, 1)", TOKENS),
     of("ahead: the token that is read is predicted", AHEAD, "targets.roll(-k, 1)", "targets.roll(1 - k, 1)", TOKENS),
     of("ahead: past the end", AHEAD, "+ k < targets.shape[1])", "+ k < targets.shape[1] + k)", TOKENS),
-    of("ahead: past the document", AHEAD, "if context.documents is not None:", "if False:", TOKENS),
+    of("ahead: routers count what is rolled in", AHEAD, "embedded.roll(-k, 1) * reaches[..., None]", "embedded.roll(-k, 1)", TOKENS),
+    of("a document that begins with padding is none", CONTEXT, "torch.where(self.valid, places, 0)", "places.expand(ids.shape)", RECURRENCE),
+    of("experts: of one width, whatever is asked", MOE, "if _size(wider) == _size(self.experts):", "if False:", MIXTURE),
+    of("bf16: gradients of the loss in fp32", ENTROPY, "weight.to(_product_dtype(weight))", "weight", LOSS),
+    of("ahead: past the document", AHEAD, "if (runs := context.runs) is not None:", "if False:", TOKENS),
     of("ahead: into padding", AHEAD, "if context.valid is not None:", "if False:", TOKENS),
     of("ahead: modules stand side by side", AHEAD, "hidden, predicts = module(", "_, predicts = module(", TOKENS),
     of("ahead: losses are added", AHEAD, "self.weight / len(self.ahead) * ahead", "self.weight * ahead", TOKENS),

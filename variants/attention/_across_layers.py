@@ -20,6 +20,13 @@ class KeysAndValues(NamedTuple):
     positions: Int[Tensor, "_ S"] | None
 
 
+def settings(component: nn.Module) -> str:
+    """Write a component's class and its plain settings: components that compute alike, alike."""
+    plain = {n: v for n, v in vars(component).items() if isinstance(v, int | float)}
+    said = ", ".join(f"{name}={value}" for name, value in plain.items() if name != "training")
+    return f"{type(component).__name__}({said})"
+
+
 @dataclass(frozen=True)
 class Sharing:
     """Whose keys and values a layer reads: those of layer `owner`, which must be of its `kind`."""

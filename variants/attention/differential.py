@@ -89,9 +89,7 @@ class DifferentialAttention(Attention):
             assert isinstance(cache, TokenCache)
             entries, key_positions = cache.append(context, k=k, v=v)
             k, v = entries["k"], entries["v"]
-        bias = self.position.bias(
-            context, context.positions if key_positions is None else key_positions
-        )
+        bias = self.position.bias(context, key_positions)
         pairs = v.unflatten(2, (-1, 2)).flatten(3)  # B S K/2 2C
         signal, noise = (
             attend(

@@ -33,8 +33,9 @@ class ForgettingAttention(Attention):
 
     Source:
         Lin et al. 2025, "Forgetting Transformer", arXiv:2503.02130, section 3 (the "LLaMA" block:
-        no output gate, output norm or key shift). The paper starts biases at zero, which forgets
-        half at each token.
+        no output gate, output norm or shift of keys and values; the paper's has neither QK-norm nor
+        rotation, so `qk_norm: false` with `position: none`). The paper starts biases at zero, which
+        forgets half at each token.
     """
 
     output_projections = ("o_proj.weight",)
@@ -87,9 +88,7 @@ class ForgettingAttention(Attention):
             entries, key_positions = cache.append(context, k=k, v=v, forgotten=forgotten)
             k, v, at_keys = entries["k"], entries["v"], entries["forgotten"]
         bias = (forgotten[:, :, None] - at_keys[:, None]).movedim(3, 1)  # B H T S
-        of_position = self.position.bias(
-            context, context.positions if key_positions is None else key_positions
-        )
+        of_position = self.position.bias(context, key_positions)
         bias = bias if of_position is None else bias + of_position
         mixed = attend(q, k, v, context, key_positions=key_positions, bias=bias)
         return self.o_proj(mixed.flatten(2))

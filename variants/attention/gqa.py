@@ -15,7 +15,7 @@ from harness.core.dims import Dims
 from harness.core.registry import Default
 from harness.core.slots import ATTENTION, Attention, MakeNorm, MakePosition
 from harness.core.window_cache import WindowCache
-from variants.attention._across_layers import KeysAndValues, Sharing, mix_first_values
+from variants.attention._across_layers import KeysAndValues, Sharing, mix_first_values, settings
 
 
 def _read_qk_norm(value: object) -> object:
@@ -52,7 +52,7 @@ class GroupedQueryAttention(Attention):
         shared_kv: So many layers in a row share the keys and values of the first of them, and have
             none of their own; at least 1.
         value_residual: Whether layers after the first mix their values with those of the first
-            layer that has some, by two learned weights, 0.5 each at first.
+            layer that has this option, by two learned weights, 0.5 each at first.
 
     Source:
         Ainslie et al. 2023, "GQA", arXiv:2305.13245; Shazeer 2019, arXiv:1911.02150 (multi-query);
@@ -93,7 +93,9 @@ class GroupedQueryAttention(Attention):
         self.norms_all, self.window, self.softcap = qk_norm == "full", window, softcap
         in_model = layer_idx < dims.n_layers  # the others are an objective's, each on its own
         owner = layer_idx - layer_idx % shared_kv if in_model else layer_idx
-        kind = f"gqa with shared_kv {shared_kv}, n_kv_heads {n_kv_heads} and window {window}"
+        self.position = make_position(dims.head_dim)
+        sizes = f"gqa with shared_kv {shared_kv}, n_kv_heads {n_kv_heads} and window {window}"
+        kind = f"{sizes}, turned by {settings(self.position)}"
         self.sharing, self.shares = Sharing(layer_idx, owner, kind), shared_kv > 1
         self.value_residual = value_residual and in_model
         q_width, kv_width = dims.n_heads * dims.head_dim, n_kv_heads * dims.head_dim
@@ -113,7 +115,6 @@ class GroupedQueryAttention(Attention):
         self.sinks = nn.Parameter(torch.zeros(dims.n_heads)) if sinks else None
         mixes_values = self.value_residual and self.sharing.owns and layer_idx > 0
         self.value_weights = nn.Parameter(torch.full((2,), 0.5)) if mixes_values else None
-        self.position = make_position(dims.head_dim)
 
     @classmethod
     def complete(cls, options: Mapping[str, Any], dims: Dims) -> dict[str, Any]:
@@ -132,9 +133,7 @@ class GroupedQueryAttention(Attention):
         else:
             q, _ = self.position.rotate(q, q[:, :, :0], context)  # its keys have been turned
             read = self._borrow(x.shape[1], context)
-        bias = self.position.bias(
-            context, context.positions if read.positions is None else read.positions
-        )
+        bias = self.position.bias(context, read.positions)
         mixed = attend(
             q,
             read.k,

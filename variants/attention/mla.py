@@ -88,9 +88,7 @@ class MultiHeadLatentAttention(Attention):
             assert isinstance(cache, TokenCache)
             entries, key_positions = cache.append(context, latent=latent, k_rope=k_rope[:, :, 0])
             latent, k_rope = entries["latent"], entries["k_rope"][:, :, None]
-        bias = self.position.bias(
-            context, context.positions if key_positions is None else key_positions
-        )
+        bias = self.position.bias(context, key_positions)
         mix = self._absorbed if self._absorbing_is_cheaper(x, latent) else self._expanded
         mixed = mix(q, q_rope, latent, k_rope, context, key_positions=key_positions, bias=bias)
         return self.o_proj(mixed.flatten(2))

@@ -12,6 +12,9 @@ from harness.core.slots import BLOCK, Attention, Block, FeedForward, MakeNorm
 class SandwichNorm(Block):
     """Normalise what each sublayer reads and what it adds to the residual stream.
 
+    It wants `init: {outputs: normal}`. A norm undoes `depth_scaled`; of outputs that start at
+    `zero` it makes, with its slope of 1/sqrt(eps), full-sized ones in a single step.
+
     Source:
         Ding et al. 2021, "CogView", arXiv:2105.13290, section 2.4 (Sandwich LayerNorm); Gemma
         Team 2024, "Gemma 2", arXiv:2408.00118, section 2.

@@ -37,7 +37,7 @@ class MixtureOfExperts(FeedForward):
         normalize_top_k: Whether the weights of the chosen experts are divided by their sum. A
             single one then weighs 1, and the router learns from the balance loss alone.
         d_ff: Hidden channels of one expert, >= 1. Left out: the `d_ff` of the model.
-        expert: What an expert is: any dense feed-forward, by name.
+        expert: What an expert is: any dense feed-forward that is `d_ff` wide, by name.
         n_shared: Experts that every token meets besides, >= 0, as one of that many times the width.
         router: The weight of an expert: its part of a `softmax` over all, or the `sigmoid` of its
             own score.
@@ -86,6 +86,9 @@ class MixtureOfExperts(FeedForward):
         self.router = nn.Linear(dims.d_model, n_experts, bias=False)
         with torch.device("meta"):  # its matrices are replaced
             self.experts = _build(expert, dims.resized(d_ff=width), layer_idx)
+            wider = _build(expert, dims.resized(d_ff=2 * width), layer_idx)
+        if _size(wider) == _size(self.experts):
+            raise ValueError(f"expert {expert!r} chooses its own width: d_ff would say nothing")
         self.groups = group_linears(self.experts, n_experts)
         self.shared: FeedForward | None = None
         if n_shared:
@@ -141,8 +144,11 @@ class MixtureOfExperts(FeedForward):
 
     def idle_params(self) -> int:
         """Count the experts that a token does not meet."""
-        of_one = sum(p.numel() for p in self.experts.parameters()) // self.n_experts
-        return (self.n_experts - self.top_k) * of_one
+        return (self.n_experts - self.top_k) * _size(self.experts) // self.n_experts
+
+
+def _size(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
 
 
 def _build(expert: str, dims: Dims, layer_idx: int) -> FeedForward:

@@ -55,9 +55,10 @@ class MultiToken(Objective):
         loss = linear_cross_entropy(hidden.flatten(0, 1), head, targets.flatten())
         embedded = context.published("embedding")[0]
         for k, module in enumerate(self.ahead, start=1):
-            # What is rolled in at the end has no target, and no earlier position sees it.
-            hidden, predicts = module(hidden, embedded.roll(-k, 1), context)
-            later = targets.roll(-k, 1).where(_reaches(k, targets, context), IGNORE)
+            # Nothing is rolled in from elsewhere: routers would count it.
+            reaches = _reaches(k, targets, context)
+            hidden, predicts = module(hidden, embedded.roll(-k, 1) * reaches[..., None], context)
+            later = targets.roll(-k, 1).where(reaches, IGNORE)
             ahead = linear_cross_entropy(predicts.flatten(0, 1), head, later.flatten())
             loss = loss + self.weight / len(self.ahead) * ahead
         return loss
@@ -87,6 +88,6 @@ def _reaches(k: int, targets: Int[Tensor, "B T"], context: Context) -> Bool[Tens
     reached = (torch.arange(targets.shape[1], device=targets.device) + k < targets.shape[1])[None]
     if context.valid is not None:
         reached = reached & context.valid & context.valid.roll(-k, 1)
-    if context.documents is not None:
-        reached = reached & (context.documents == context.documents.roll(-k, 1))
+    if (runs := context.runs) is not None:
+        reached = reached & (runs == runs.roll(-k, 1))
     return reached.expand_as(targets)

@@ -10,7 +10,8 @@ from harness.core.context import Context
 def check_pairs(width: int) -> None:
     """Refuse a width that cannot be split into pairs."""
     if width % 2:
-        raise ValueError(f"rotates pairs of channels, so head_dim must be even, but is {width}")
+        part = "head_dim, or the part of a head that is turned, must be even"
+        raise ValueError(f"rotates pairs of channels, so {part}, but is {width}")
 
 
 def rates(theta: float, width: int, device: torch.device) -> Float[Tensor, "P"]:

@@ -28,8 +28,10 @@ class LinearBias(Position):
         self.n_heads = dims.n_heads
 
     def bias(
-        self, context: Context, key_positions: Int[Tensor, "#B S"]
-    ) -> Float[Tensor, "B H T S"]:
+        self, context: Context, key_positions: Int[Tensor, "#B S"] | None
+    ) -> Float[Tensor, "#B H T S"]:
+        if key_positions is None:
+            key_positions = context.positions
         # Layers are handed the same positions; they are kept beside the bias so that no other
         # tensor can come to have their id.
         key = ("alibi", self.n_heads, id(key_positions))
@@ -37,7 +39,10 @@ class LinearBias(Position):
         return bias
 
     def _bias(self, context: Context, key_positions: Tensor) -> Tensor:
-        distances = context.positions[:, None, :, None] - key_positions[:, None, None, :]
+        positions = context.positions
+        if context.aligned:  # all rows are alike
+            positions, key_positions = positions[:1], key_positions[:1]
+        distances = positions[:, None, :, None] - key_positions[:, None, None, :]
         return -slopes(self.n_heads, distances.device)[:, None, None] * distances  # B H T S
 
 

@@ -31,7 +31,7 @@ class HeadIndexRotation(Position):
         super().__init__(dims, layer_idx, width)
         if width % 4:
             raise ValueError(
-                f"turns half of the pairs, so head_dim must be divisible by 4, but is {width}"
+                f"turns half of the pairs of channels, so 4 must divide their number, {width}"
             )
         self.width = width
 

@@ -18,7 +18,7 @@ class Int8Dynamic(Int8):
     An activation's scale is found when it is there. The products are computed in fp32 on numbers
     that stand on the two grids: equal, to rounding, to int32 sums a group times both scales. It
     measures what W8A8 does to quality, not its speed. Attention's own products, of queries, keys
-    and values, are not touched.
+    and values, are not touched, and neither is the expansion of latents that `mla` folds into them.
 
     Options:
         group_size: Numbers that share a scale, at least 4; halved, down to 4, until it divides the

@@ -471,8 +471,11 @@ def test_layers_that_share_cost_no_keys_no_values_and_no_cache():
     [
         (["mla", gqa(shared_kv=2)], "layer 1 reads the keys and values of layer 0"),
         ([gqa(), gqa(shared_kv=2)], "must be gqa with shared_kv 2, n_kv_heads 3 and window None"),
-        ([gqa(shared_kv=2), gqa(shared_kv=2, window=4)], "n_kv_heads 3 and window 4 too"),
-        ([gqa(shared_kv=2, n_kv_heads=1), gqa(shared_kv=2)], "n_kv_heads 3 and window None too"),
+        ([gqa(shared_kv=2), gqa(shared_kv=2, window=4)], "n_kv_heads 3 and window 4, turned by"),
+        (
+            [gqa(shared_kv=2, n_kv_heads=1), gqa(shared_kv=2)],
+            "n_kv_heads 3 and window None, turned",
+        ),
     ],
     ids=["another component", "no sharer", "another window", "other heads"],
 )
@@ -482,6 +485,13 @@ def test_sharing_with_a_layer_of_another_kind_is_refused(attention, said):
     assert refused.value.problems[0].path == ("attention",)
     with pytest.raises(ConfigError, match=said):  # the plan prices it, and so refuses it
         measure_cost(model(2, attention=attention).spec, 8)
+
+
+@pytest.mark.parametrize("second", ["none", {"name": "rope", "theta": 50.0}])
+def test_keys_that_were_turned_otherwise_cannot_be_read(second):
+    built = model(2, position=["rope", second], attention=gqa(shared_kv=2))
+    with pytest.raises(ConfigError, match=r"of layer 0, which must be gqa .* turned by"):
+        built(tokens())
 
 
 def test_layers_of_an_objective_neither_share_nor_mix():

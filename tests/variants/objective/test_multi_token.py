@@ -80,6 +80,16 @@ def test_padding_predicts_nothing_and_is_not_predicted(side):
         torch.testing.assert_close(loss, model.loss(batch, targets), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_routers_of_the_modules_count_no_padding(side):
+    model, batch, targets = built(depth=2, ffn={"name": "moe"}), tokens(1, 9), tokens(1, 9, seed=4)
+    pad = (4, 0) if side == "left" else (0, 4)
+    valid = F.pad(torch.ones(1, 9, dtype=torch.bool), pad)
+    padded = F.pad(batch, pad, value=60), F.pad(targets, pad, value=IGNORE)
+    alone, beside = model.losses(batch, targets), model.losses(*padded, valid=valid)
+    torch.testing.assert_close(beside.auxiliary, alone.auxiliary, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("length", [1, 2, 3])
 def test_sequences_too_short_for_all_modules_are_no_error(length):
     model, batch, targets = built(depth=3), tokens(2, length), tokens(2, length, seed=4)

@@ -33,7 +33,7 @@ def test_slopes_of_twelve_heads_are_those_that_the_authors_print():
 
 
 def test_the_bias_is_the_distance_times_the_slope(build):
-    context = Context(torch.tensor([[3, 4], [0, 1]]))
+    context = Context(torch.tensor([[3, 4], [0, 1]]), valid=torch.ones(2, 2, dtype=torch.bool))
     keys = torch.arange(6)[None]
     bias = build("alibi", 8, n_heads=2).bias(context, keys)
     assert bias.shape == (2, 2, 2, 6)
@@ -50,6 +50,7 @@ def test_attention_equals_that_of_the_authors_form_which_counts_keys_only(build,
     mixed = [attend(q, q, q, context, bias=bias) for bias in (ours, theirs.expand(2, 4, 40, 40))]
     torch.testing.assert_close(*mixed, rtol=1e-5, atol=1e-5)
     assert (mixed[0] - attend(q, q, q, context)).abs().max() > 0.1
+    assert len(ours) == 1  # made once for rows that are alike
 
 
 def test_queries_and_keys_are_not_turned(build, rotated, q):

@@ -35,7 +35,7 @@ def test_heads_turn_backwards_by_their_index_at_half_of_the_rates(build, rotated
 
 
 def test_a_width_without_quarters_is_refused(build):
-    with pytest.raises(ConfigError, match="must be divisible by 4, but is 6"):
+    with pytest.raises(ConfigError, match="so 4 must divide their number, 6"):
         build("head_rope", 6)
 
 
