@@ -1,7 +1,7 @@
 """Greedy decoding: always the most likely next token."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +10,11 @@ from torch import Tensor, nn
 
 from harness.core.model import LanguageModel
 from harness.errors import AblateError
+from harness.inference.layout import by_columns
+
+# Measured on a CPU: decoding fewer tokens costs less than laying matrices out anew, and for more
+# rows their layout hardly matters.
+FEW_TOKENS, MANY_ROWS = 16, 8
 
 
 def greedy(
@@ -45,7 +50,9 @@ def greedy(
     rows = torch.arange(len(prompts), device=prompts.device)
     # Made outside of the inference mode, whose tensors cannot be trained on.
     new = prompts.new_zeros(len(prompts), n_new)
-    with _evaluating(model), torch.inference_mode():
+    worthwhile = use_cache and n_new >= FEW_TOKENS and len(prompts) <= MANY_ROWS
+    layout = by_columns(model) if worthwhile else nullcontext()
+    with _evaluating(model), layout, torch.inference_mode():
         caches = model.new_caches(len(prompts), longest + n_new) if use_cache else None
         for step in range(n_new):
             hidden, _ = model.hidden(read, valid=valid, caches=caches)

@@ -75,8 +75,8 @@ MUTATIONS = (
     of("R3-01", "eps outside of the root", RMS, "torch.rsqrt(y.square().mean(-1, keepdim=True) + self.eps)", "1 / (y.square().mean(-1, keepdim=True).sqrt() + self.eps)"),
     of("R4-04", "LayerNorm without centring", LAYER, "return self.norm(x)", "return self.norm.weight * x * (x.square().mean(-1, keepdim=True) + 1e-6).rsqrt() + self.norm.bias"),
     # rotations
-    of("R0-11", "neighbours are turned", ROTATION, "return x * cos + torch.cat((-second, first), dim=-1) * sin", "return x * cos + torch.stack((-x[..., 1::2], x[..., ::2]), dim=-1).flatten(-2) * sin"),
-    of("R1-05", "the tables are made in bf16", ROTATION, "angles = torch.cat((angles, angles), dim=-1)", "angles = torch.cat((angles, angles), dim=-1).bfloat16().float()"),
+    of("R0-11", "neighbours are turned", ROTATION, "x.roll(x.shape[-1] // 2, dims=-1)", "torch.stack((x[..., 1::2], x[..., ::2]), dim=-1).flatten(-2)"),
+    of("R1-05", "the tables are made in bf16", ROTATION, "both = torch.cat((-angles, angles), dim=-1)", "both = torch.cat((-angles, angles), dim=-1).bfloat16().float()"),
     of("R2-07", "theta is ignored", ROTATION, "1.0 / theta**exponents", "1.0 / 10_000.0**exponents"),
     of("R2-08", "the offset is ignored", ROTATION, "return context.positions[:, :, None, None].float() * rates", "return (context.positions - context.positions[:, :1])[:, :, None, None].float() * rates"),
     of("R3-04", "halves are turned", INTERLEAVED, "even, odd = x[..., ::2], x[..., 1::2]\n    return x * cos + torch.stack((-odd, even), dim=-1).flatten(-2) * sin", "even, odd = x.chunk(2, dim=-1)\n    return x * cos + torch.cat((-odd, even), dim=-1) * sin"),

@@ -63,13 +63,14 @@ WIDE_NORM = (
 )
 BY_HEAD = (
     "import torch\n"
-    "        rates = torch.cat([self.theta ** -(torch.arange(0, self.width, 2) / self.width)] * 2)\n"
+    "        rates = self.theta ** -(torch.arange(0, self.width, 2) / self.width)\n"
     "        def turn_heads(x):\n"
     "            angles = torch.arange(x.shape[2])[:, None] * rates\n"
-    "            return turn(x, angles.cos(), angles.sin())\n"
+    "            both = torch.cat((-angles, angles), dim=-1)\n"
+    "            return turn(x, both.cos(), both.sin())\n"
     "        return turn_heads(q), turn_heads(k)"
 )
-INTERLEAVED = "x * cos + torch.stack((-x[..., 1::2], x[..., ::2]), dim=-1).flatten(-2) * sin"
+SWAPPED = "torch.stack((x[..., 1::2], x[..., ::2]), dim=-1).flatten(-2)"
 
 MUTATIONS = (
     # conformance 4.1, as far as it speaks of the dense model
@@ -86,11 +87,11 @@ MUTATIONS = (
         (ROTATE, ROTATE + "; q, k = self.q_norm(q), self.k_norm(k)"))),
     of("no norm of the keys", GQA, K_NORM, "k = self._heads(self.k_proj(x))"),
     several("RoPE interleaved", ROTATION, (
-        ("torch.cat((angles, angles), dim=-1)", "angles.repeat_interleave(2, dim=-1)"),
-        ("x * cos + torch.cat((-second, first), dim=-1) * sin", INTERLEAVED))),
+        ("torch.cat((-angles, angles), dim=-1)", "torch.stack((-angles, angles), dim=-1).flatten(-2)"),
+        ("x.roll(x.shape[-1] // 2, dims=-1)", SWAPPED))),
     of("RoPE by head", ROPE, "return turn(q, cos, sin), turn(k, cos, sin)", BY_HEAD),
     of("RoPE theta ignored", ROTATION, "theta**exponents", "10_000.0**exponents"),
-    of("RoPE turns the other way", ROTATION, "(-second, first)", "(second, -first)"),
+    of("RoPE turns the other way", ROTATION, "(-angles, angles)", "(angles, -angles)"),
     of("RoPE leaves the keys", ROPE, "turn(q, cos, sin), turn(k, cos, sin)", "turn(q, cos, sin), k"),
     of("RoPE over a wrong width", ROTATION, "dtype=torch.float32) / width",
        "dtype=torch.float32) / (width + 2)"),

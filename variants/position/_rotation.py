@@ -32,8 +32,8 @@ def cos_sin(
     angles: Float[Tensor, "*A P"], dtype: torch.dtype
 ) -> tuple[Float[Tensor, "*A C"], Float[Tensor, "*A C"]]:
     """Return the tables that `turn` takes, each pair's angle standing at both of its channels."""
-    angles = torch.cat((angles, angles), dim=-1)
-    return angles.cos().to(dtype), angles.sin().to(dtype)
+    both = torch.cat((-angles, angles), dim=-1)
+    return both.cos().to(dtype), both.sin().to(dtype)
 
 
 def rope_table(
@@ -48,6 +48,8 @@ def rope_table(
 
 
 def turn(x: Float[Tensor, "B T H C"], cos: Tensor, sin: Tensor) -> Float[Tensor, "B T H C"]:
-    """Turn each pair (i, i + C/2) of channels."""
-    first, second = x.chunk(2, dim=-1)
-    return x * cos + torch.cat((-second, first), dim=-1) * sin
+    """Turn each pair (i, i + C/2) of channels.
+
+    The sine of a pair's first channel is that of minus the angle: swapping is then one copy.
+    """
+    return x * cos + x.roll(x.shape[-1] // 2, dims=-1) * sin

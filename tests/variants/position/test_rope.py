@@ -13,9 +13,10 @@ qwen3 = pytest.importorskip("transformers.models.qwen3.modeling_qwen3")
 
 
 def table(length, theta, width, dtype=torch.float32):
-    """Return our cos and sin of positions 0, 1, 2, ... as (length, width)."""
+    """Return our cos and sin of positions 0, 1, 2, ... as (length, width), signed as theirs."""
     cos, sin = rope_table(Context(torch.arange(length)[None]), theta, width, dtype)
-    return cos[0, :, 0], sin[0, :, 0]
+    signs = torch.tensor([-1, 1], dtype=dtype).repeat_interleave(width // 2)
+    return cos[0, :, 0], signs * sin[0, :, 0]
 
 
 def reference_table(length, theta, width):
