@@ -7,6 +7,7 @@ from harness.analysis.costs import cost_differences, signed_percent
 from harness.analysis.families import Pair
 from harness.analysis.intervals import MOST_SEEDS
 from harness.analysis.pairing import share_training
+from harness.analysis.settings import Arm, setting_differences, shared_settings
 from harness.analysis.units import decimals_for, percent
 from harness.analysis.verdict import Verdict
 from harness.store.tables import Plan
@@ -73,16 +74,27 @@ def _evidence(contrast: Contrast) -> str:
 
 
 def _conditions(contrast: Contrast, plan: Plan) -> str:
-    arm, against = (plan["arms"][name]["cost"] for name in (contrast.arm, contrast.baseline))
-    off = cost_differences(arm, against).items()
-    held = _listed(plan["held_equal"])
-    differs = _listed([f"{label} ({signed_percent(difference)})" for label, difference in off])
+    arm, against = (plan["arms"][name] for name in (contrast.arm, contrast.baseline))
+    costs = cost_differences(arm["cost"], against["cost"]).items()
+    off = [f"{label} ({signed_percent(difference)})" for label, difference in costs]
+    settings = [f"{k} ({values})" for k, values in setting_differences(arm, against).items()]
+    differs = _listed([*settings, *off])
+    held = _listed(_held_equal(plan, arm, against))
     if share_training(plan, Pair(contrast.name, contrast.arm, contrast.baseline)):
         same = "with the same trained weights, so that only the precision of inference differs"
         return same + (f", and with it {differs}" if differs else "")
     if not held:
         return "with nothing matched" + (f": the arms differ in {differs}" if differs else "")
     return f"with {held} held equal" + (f", but not {differs}" if differs else "")
+
+
+def _held_equal(plan: Plan, *pair: Arm) -> list[str]:
+    """Name what all arms share, and what only these two do."""
+    everyone = list(plan["arms"].values())
+    if not all("train" in arm for arm in everyone):
+        return list(plan["held_equal"])
+    matched = [phrase for phrase in plan["held_equal"] if phrase not in shared_settings(everyone)]
+    return [*matched, *shared_settings(pair)]
 
 
 def _advice(contrast: Contrast) -> str:

@@ -147,6 +147,7 @@ def _record(
     source: str,
 ) -> dict[str, Any]:
     experiment = resolved.experiment
+    recorded = {name: _arm_record(planned) for name, planned in arms.items()}
     return {
         "name": experiment.name,
         "question": experiment.question,
@@ -156,10 +157,10 @@ def _record(
         "metric": experiment.analysis.metric,
         "alpha": experiment.analysis.alpha,
         "contrasts": {name: list(pair) for name, pair in resolved.contrasts.items()},
-        "held_equal": held_equal(list(arms.values()), resolved.match),
-        "differs": differs(arms, resolved.baseline),
+        "held_equal": held_equal(list(recorded.values()), resolved.match),
+        "differs": differs(recorded, resolved.baseline),
         "seeds": experiment.seed_list,
-        "arms": {name: _arm_record(planned) for name, planned in arms.items()},
+        "arms": recorded,
         "runs": [_run_record(run, store) for run in runs],
     }
 
@@ -170,6 +171,7 @@ def _arm_record(planned: PlannedArm) -> dict[str, Any]:
         "variant": planned.matched.spec.to_dict(),
         "data": planned.arm.data.to_dict(),
         "train": planned.arm.train.to_dict(),
+        "init_from": planned.arm.init_from.to_dict() if planned.arm.init_from else None,
         "changes": planned.arm.changes,
         "factors": planned.arm.levels,
         "matched": planned.matched.to_dict(),

@@ -5,9 +5,9 @@
 - `name`, `question`, `created`, `file`, `baseline` (an arm), `metric`, `alpha`, `seeds`;
 - `contrasts`: name to `[arm, against]`; the one named `primary` is judged on its own;
 - `held_equal`, `differs`: phrases such as "tokens (1M)";
-- `arms`: name to `variant`, `changes`, `cost` (`params`, `params_non_embedding`,
-  `train_flops_per_token`, `cache_bytes`, `cache_seq_len`, `cache_dtype`; not in the oldest:
-  `params_active`, `weight_bytes`) and perhaps `factors` and `matched` (whose `refused`, if any,
+- `arms`: name to `variant`, `data`, `train`, `init_from`, `changes`, `cost` (`params`,
+  `params_non_embedding`, `train_flops_per_token`, `cache_bytes`, `cache_seq_len`, `cache_dtype`;
+  not in the oldest: `params_active`, `weight_bytes`) and perhaps `factors` and `matched` (whose `refused`, if any,
   says why the arm could not be matched);
 - `runs`: `arm`, `seed`, `replica`, `run_id`, `environment` of each planned run, and which attempts
   stand for it: the number that it `reuses`, or those with numbers `attempts_from` on; and the

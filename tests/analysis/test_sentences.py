@@ -93,6 +93,33 @@ def test_costs_of_arms_that_are_not_compared_are_not_mentioned(make_plan, make_r
     assert "parameters" not in said["mqa"]
 
 
+def test_settings_are_told_for_the_two_arms_that_are_compared(make_plan, make_runs):
+    train = {
+        "budget": {"tokens": 1_000_000},
+        "batch_size": 4,
+        "seq_len": 8,
+        "optimizer": {"lr": 0.004},
+        "schedule": {},
+    }
+    arm = {"cost": COST, "train": train, "data": {}, "variant": {}, "init_from": None}
+    slow = {**arm, "train": {**train, "optimizer": {"lr": 0.001}}}
+    warm = {**arm, "init_from": {"folder": "out", "digest": ""}}
+    arms = {"base": arm, "slow": slow, "warm": warm}
+    held = ["parameters (within 1 %)", "the budget (1M tokens)", "the batches"]
+    plan = make_plan(arms, range(5), held_equal=held)
+    runs = make_runs({name: BASE + NOISE * i for i, name in enumerate(arms)})
+    said = {c.arm: sentence(c, plan) for c in compare(plan, runs).contrasts}
+    common = "parameters (within 1 %), the budget (1M tokens)"
+    assert (
+        f"with {common} and the batches held equal, but not optimizer.lr (0.001 against 0.004)"
+        in (said["slow"])
+    )
+    assert (
+        f"{common}, the batches and the learning rate and its schedule held equal" in said["warm"]
+    )
+    assert "but not initial weights (those of out against drawn from the seed)." in said["warm"]
+
+
 def test_a_bound_beside_zero_is_not_printed_as_zero(said):
     assert "0.00002 to 0.01304" in said(0.00653)
 

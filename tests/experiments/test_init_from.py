@@ -113,7 +113,9 @@ def test_a_folder_without_a_checkpoint_is_refused(small, plan):
 
 
 def test_a_comparison_says_that_the_initial_weights_differ(checkpoint, small, plan):
-    assert "initial weights (from)" in plan(started_from("checkpoint", small)).record["differs"]
+    (differs,) = plan(started_from("checkpoint", small)).record["differs"]
+    assert differs.startswith("initial weights (from those of ")
+    assert differs.endswith("checkpoint against drawn from the seed)")
     assert "initial" not in str(plan(small()).record["differs"])
 
 

@@ -1,0 +1,68 @@
+"""In which settings, besides their components, arms agree and differ."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.quantities import format_count, format_duration
+
+Arm = Mapping[str, Any]
+"""An arm of a `plan.json`."""
+
+
+def shared_settings(arms: Sequence[Arm]) -> list[str]:
+    """Name what all arms train with alike, among budget, batches, learning rate and schedule."""
+    trains = [arm["train"] for arm in arms]
+    equal = []
+    if _alike(train["budget"] for train in trains):
+        equal.append(f"the budget ({_budget_words(trains[0]['budget'])})")
+    shapes = ({key: train[key] for key in ("batch_size", "seq_len")} for train in trains)
+    if _alike(shapes) and _alike(arm["data"] for arm in arms):
+        equal.append("the batches")
+    if _alike({key: train[key] for key in ("optimizer", "schedule")} for train in trains):
+        equal.append("the learning rate and its schedule")
+    return equal
+
+
+def setting_differences(arm: Arm, against: Arm) -> dict[str, str]:
+    """Return each setting of training, data and initial weights that differs: `0.1 against 1`.
+
+    Sizes, components and precisions are not listed: they are what arms are about.
+    """
+    ours, theirs = dict(_settings(arm)), dict(_settings(against))
+    names = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
+    return {name: f"{_words(ours.get(name))} against {_words(theirs.get(name))}" for name in names}
+
+
+def _settings(arm: Arm) -> Iterator[tuple[str, Any]]:
+    if "train" not in arm:  # a plan that holds costs alone
+        return
+    yield from _leaves(arm["train"])
+    yield from _leaves(arm["data"], "data")
+    for key in ("init", "dropout"):
+        yield from _leaves(arm["variant"].get(key), key)
+    start = arm.get("init_from")
+    yield "initial weights", f"those of {start['folder']}" if start else "drawn from the seed"
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if not isinstance(value, Mapping):
+        yield path, value
+        return
+    for key, inner in value.items():
+        yield from _leaves(inner, f"{path}.{key}" if path else key)
+
+
+def _alike(values: Any) -> bool:
+    first, *others = values
+    return all(value == first for value in others)
+
+
+def _words(value: Any) -> str:
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _budget_words(budget: Mapping[str, float]) -> str:
+    ((unit, amount),) = budget.items()
+    if unit == "seconds":
+        return format_duration(amount)
+    return f"{format_count(amount)} {'FLOPs' if unit == 'flops' else unit}"
