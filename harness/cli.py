@@ -267,7 +267,9 @@ def new_component(
     """Copy the slot's baseline component under a new name, to be changed."""
     from harness.experiments.scaffold import new_component as write
 
-    _print(f"{write(component, folder)}\nablate components {component.partition('/')[0]}")
+    where = "" if folder == Path("variants") else f" --folder {folder}"
+    slot = component.partition("/")[0]
+    _print(f"{write(component, folder)}\nablate components {slot}{where}")
 
 
 @app.command(rich_help_panel="Experiments")

@@ -40,7 +40,7 @@ def comparison_tables(comparison: Comparison, plan: Plan) -> list[RenderableType
 def arm_table(comparison: Comparison, plan: Plan) -> Table:
     """Draw each arm's metric with its interval and n, and its cost."""
     table = _table()
-    table.add_column("arm", overflow="fold")
+    table.add_column("arm", overflow="fold", min_width=8)
     interval = f"{comparison.metric}\n{percent(LEVEL_OF_MEANS)} interval"
     costs: dict[str, Callable[[ArmSummary], str]] = {"params": lambda arm: count(arm.params)}
     if says_more_than_params(comparison.arms, "params_active"):
@@ -66,7 +66,7 @@ def arm_table(comparison: Comparison, plan: Plan) -> Table:
 def contrast_table(comparison: Comparison) -> Table:
     """Draw each difference with its simultaneous interval, n, rho and verdict."""
     table = _table(f"Differences in {comparison.metric}, paired by seed")
-    table.add_column("contrast", overflow="fold")
+    table.add_column("contrast", overflow="fold", min_width=8)
     for title in ("difference", "interval", "n", "rho"):
         table.add_column(title, justify="right")
     table.add_column("verdict")

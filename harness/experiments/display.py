@@ -35,12 +35,12 @@ def _lines(total: int, console: Console):  # type: ignore[no-untyped-def]
         if event.status is Status.RUNNING:
             if event.heartbeat is None:
                 begins = "start" if event.trains else "measure"
-                console.print(f"{begins:<8}{_name(event.run)}", highlight=False)
+                console.print(f"{begins:<9}{_name(event.run)}", highlight=False)
             return
         ended += 1
         left = format_duration((time.monotonic() - started) / ended * (total - ended))
         cause = f": {event.cause}" if event.cause else ""
-        line = f"{event.status:<8}{_name(event.run)}{cause}  [{ended}/{total}, about {left} left]"
+        line = f"{event.status:<9}{_name(event.run)}{cause}  [{ended}/{total}, about {left} left]"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     yield draw

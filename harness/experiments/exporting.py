@@ -37,7 +37,9 @@ class Export:
     def __str__(self) -> str:
         params = f"{format_count(self.params)} parameters"
         dtype = str(self.dtype).removeprefix("torch.")
-        return f"{self.what}: {params}, {format_bytes(self.size)} in {dtype}"
+        infer = self.variant.precision.infer.name
+        converted = "" if infer in ("fp32", "bf16") else f", as trained, not converted to {infer}"
+        return f"{self.what}: {params}, {format_bytes(self.size)} in {dtype}{converted}"
 
     def write(self, with_tokenizer: bool = True) -> None:
         """Build or read the model and write it.

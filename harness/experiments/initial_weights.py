@@ -1,6 +1,7 @@
 """Weights that an arm begins with, instead of its seed's: a checkpoint, known by its content."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ import torch
 
 from harness.core.model import LanguageModel
 from harness.core.spec import VariantSpec
+from harness.data.config import DataConfig
+from harness.data.dataset import load_dataset
 from harness.errors import AblateError, ConfigError
 from harness.interop.checkpoint import Checkpoint, open_checkpoint
 
@@ -58,6 +61,21 @@ class InitialWeights:
             hint = "; `match` may have changed d_ff: add `match: none`" if ".ffn." in name else ""
             raise ConfigError.at(("init_from",), f"of {name}, {sizes}{more}{hint}")
 
+    def check_tokenizer(self, data: DataConfig) -> None:
+        """Refuse data whose token ids mean something else to the checkpoint, if it tells.
+
+        Raises:
+            ConfigError: the checkpoint's tokenizer.json has another vocabulary.
+        """
+        file = self.folder / "tokenizer.json"
+        if file.exists():
+            ours = load_dataset(data).tokenizer.to_json()
+            if _vocabulary(file.read_text("utf-8")) != _vocabulary(ours):
+                other = f"{file} has another vocabulary than the tokenizer of this arm's data"
+                raise ConfigError.at(
+                    ("init_from",), f"{other}: token ids would change their meaning"
+                )
+
     def load_into(self, model: LanguageModel) -> None:
         """Give a model these weights.
 
@@ -68,6 +86,10 @@ class InitialWeights:
         if _digest(checkpoint) != self.digest:
             raise AblateError(f"{self.folder}: the weights have changed since the run was planned")
         checkpoint.load_into(model)
+
+
+def _vocabulary(tokenizer: str) -> Any:
+    return json.loads(tokenizer)["model"]["vocab"]
 
 
 def _shapes(model: LanguageModel) -> dict[str, list[int]]:

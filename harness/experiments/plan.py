@@ -85,6 +85,7 @@ def _plan_arm(
         raise ConfigError.at(("variant",), f"cannot be run: {describe(error)}") from error
     if arm.init_from:
         arm.init_from.check(matched.spec)
+        arm.init_from.check_tokenizer(arm.data)
     return PlannedArm(arm, matched, memory)
 
 
@@ -157,6 +158,8 @@ def _record(
         "metric": experiment.analysis.metric,
         "alpha": experiment.analysis.alpha,
         "contrasts": {name: list(pair) for name, pair in resolved.contrasts.items()},
+        "match": resolved.match
+        and {"axis": resolved.match.axis, "within": resolved.match.tolerance},
         "held_equal": held_equal(list(recorded.values()), resolved.match),
         "differs": differs(recorded, resolved.baseline),
         "seeds": experiment.seed_list,

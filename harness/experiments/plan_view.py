@@ -1,5 +1,6 @@
 """A plan for the terminal: arms, matched dims, costs, time, and what the seeds can resolve."""
 
+from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
@@ -22,7 +23,8 @@ def plan_view(
     record = plan.record
     lines = [
         _sentence("held equal", record["held_equal"]),
-        _sentence("differs", record["differs"] or ["no cost"]),
+        _sentence("differs", record["differs"] or ["neither a setting nor a cost"]),
+        *_same_runs(record),
         f"runs: {len(plan.runs)} ({len(plan.arms)} arms x {len(record['seeds'])} seeds), "
         f"{len(plan.runs) - len(plan.pending)} already in the store; {plan.work}",
         "time: "
@@ -40,13 +42,24 @@ def plan_dict(plan: ExperimentPlan, seconds: float | None) -> dict[str, Any]:
     return {**plan.record, "pending": pending, "seconds": seconds, "device": str(plan.device)}
 
 
+def _same_runs(record: dict[str, Any]) -> Iterator[str]:
+    """Name arms that are the same runs, evaluated alike."""
+    by_run: dict[tuple[str, str | None], list[str]] = {}
+    for run in record["runs"][: len(record["arms"])]:  # those of one seed
+        by_run.setdefault((run["run_id"], run["measurement"]), []).append(run["arm"])
+    for arms in by_run.values():
+        if len(arms) > 1:
+            yield f"the same: {', '.join(arms)}; there is nothing to compare between them"
+
+
 def _arms(record: dict[str, Any]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False)
     table.add_column("arm", overflow="fold")
     table.add_column("changes", overflow="fold", ratio=1)
     lengths = {arm["cost"]["cache_seq_len"] for arm in record["arms"].values()}
     cache = f"cache,\nT={lengths.pop()}" if len(lengths) == 1 else "cache"
-    for column in ("d_ff", "params", "FLOPs/\ntoken", cache, "match"):
+    matches = ["match"] if record["match"] else []
+    for column in ("d_ff", "params", "FLOPs/\ntoken", cache, *matches):
         table.add_column(column, justify="right")
     for name, arm in record["arms"].items():
         matched, cost = arm["matched"], arm["cost"]
@@ -58,7 +71,7 @@ def _arms(record: dict[str, Any]) -> Table:
             count(cost["params"]),
             count(cost["train_flops_per_token"]),
             size(cost["cache_bytes"]),
-            f"{100 * matched['residual']:+.2f} %",
+            *(f"{100 * matched['residual']:+.2f} %" for _ in matches),
         )
     table.caption = "* baseline"
     table.caption_justify = "left"

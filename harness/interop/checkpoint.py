@@ -12,7 +12,7 @@ from harness.core.spec import VariantSpec
 from harness.errors import AblateError, ConfigError
 from harness.interop.from_config import from_config
 from harness.interop.names import EMBEDDING, HEAD, Piece, is_fused, pieces, weights
-from harness.interop.shards import Reader, Stored, list_tensors, open_tensors
+from harness.interop.shards import Stored, list_tensors, open_tensors
 
 DTYPES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16", "F64": "float64"}
 SHOWN = 8  # problems of one kind in a message
@@ -33,34 +33,17 @@ class Checkpoint:
         return sorted({DTYPES[stored.dtype] for stored in self.tensors.values()})
 
     def load(self) -> LanguageModel:
-        """Build the model in fp32 and give it these weights.
-
-        Raises:
-            AblateError: a second copy of tied weights differs from the first.
-        """
+        """Build the model in fp32 and give it these weights."""
         model = LanguageModel(self.variant)
         self.load_into(model)
         return model.eval()
 
     def load_into(self, model: LanguageModel) -> None:
-        """Give these weights to a model that has the same parameters.
-
-        Raises:
-            AblateError: a second copy of tied weights differs from the first.
-        """
+        """Give these weights to a model that has the same parameters."""
         with open_tensors(self.tensors) as reader, torch.no_grad():
             for name, parameter in weights(model).items():
                 for piece in pieces(name, tuple(parameter.shape), is_fused(self.tensors)):
                     parameter[piece.ours].copy_(reader.read(piece.name, piece.theirs))
-            if self.variant.tie_embeddings and HEAD in self.tensors:
-                self._check_head(reader)
-
-    def _check_head(self, reader: Reader) -> None:
-        for start in range(0, self.tensors[HEAD].shape[0], ROWS):
-            rows = slice(start, start + ROWS)
-            if not torch.equal(reader.read(HEAD, rows), reader.read(EMBEDDING, rows)):
-                says = "tie_word_embeddings is true"
-                raise AblateError(f"{self.folder}: {says}, but {HEAD} differs from {EMBEDDING}")
 
 
 def read_variant(folder: Path) -> VariantSpec:
@@ -70,6 +53,13 @@ def read_variant(folder: Path) -> VariantSpec:
         AblateError: there is none, or it describes something that we do not have.
     """
     file = folder / "config.json"
+    if folder.is_file():
+        raise AblateError(
+            f"{folder}: must be a folder with config.json and safetensors, not a file"
+        )
+    if not folder.exists():
+        hint = "nothing is fetched: download a model first" if len(folder.parts) == 2 else ""
+        raise AblateError(f"there is no folder {folder}" + (f" ({hint})" if hint else ""))
     try:
         written = json.loads(file.read_text("utf-8"))
     except FileNotFoundError:
@@ -85,11 +75,11 @@ def read_variant(folder: Path) -> VariantSpec:
 
 
 def open_checkpoint(folder: Path) -> Checkpoint:
-    """Check a checkpoint without reading its weights.
+    """Check a checkpoint without reading its weights, but for tied ones that are stored twice.
 
     Raises:
         AblateError: a tensor is missing, not known, or of another shape than the configuration
-            says; the message names all of them.
+            says, and the message names all of them; or a copy of tied weights differs.
     """
     variant = read_variant(folder)
     tensors = list_tensors(folder)
@@ -98,6 +88,8 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     problems = list(_mismatches(model, tensors))
     if problems:
         raise AblateError("\n".join([f"{folder}: the tensors do not fit config.json", *problems]))
+    if variant.tie_embeddings and HEAD in tensors:
+        _check_head(folder, tensors)
     return Checkpoint(folder, variant, tensors)
 
 
@@ -110,12 +102,22 @@ def import_model(folder: Path) -> LanguageModel:
     return open_checkpoint(folder).load()
 
 
+def _check_head(folder: Path, tensors: dict[str, Stored]) -> None:
+    """Refuse a second copy of tied weights that is none."""
+    with open_tensors({name: tensors[name] for name in (HEAD, EMBEDDING)}) as reader:
+        for start in range(0, tensors[HEAD].shape[0], ROWS):
+            rows = slice(start, start + ROWS)
+            if not torch.equal(reader.read(HEAD, rows), reader.read(EMBEDDING, rows)):
+                says = "tie_word_embeddings is true"
+                raise AblateError(f"{folder}: {says}, but {HEAD} differs from {EMBEDDING}")
+
+
 def _mismatches(model: LanguageModel, tensors: dict[str, Stored]) -> Iterator[str]:
     expected: dict[str, tuple[str, Piece]] = {}
     for name, parameter in weights(model).items():
         for piece in pieces(name, tuple(parameter.shape), is_fused(tensors)):
             expected[piece.name] = (name, piece)
-    # released models that tie may store the table twice; whether the two agree is seen on loading
+    # released models that tie may store the table twice
     known = {*expected, HEAD} if model.spec.tie_embeddings else set(expected)
     wanted = {
         theirs: f"{theirs} (our {ours}), which must be {list(piece.shape)}"

@@ -165,3 +165,10 @@ def test_an_imported_checkpoint_is_told_in_yaml_that_builds_it(tmp_path):
 def test_what_is_no_checkpoint_is_refused(tmp_path):
     ended = ablate("import", tmp_path, results=tmp_path)
     assert (ended.code, ended.err) == (2, f"there is no {tmp_path / 'config.json'}\n")
+    ended = ablate("import", "Qwen/Qwen3-0.6B", results=tmp_path)
+    assert ended.code == 2 and "there is no folder Qwen/Qwen3-0.6B (nothing is fetched" in ended.err
+
+
+def test_an_export_says_that_no_conversion_is_part_of_it(tmp_path):
+    ended = ablate("export", "tiny", tmp_path / "out", "precision.infer=int8", results=tmp_path)
+    assert "3.48 MB in float32, as trained, not converted to int8" in ended.out

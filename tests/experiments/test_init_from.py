@@ -1,10 +1,13 @@
 """Arms that begin with the weights of a checkpoint."""
 
+import json
+
 import pytest
 import torch
 
 from harness.core.model import LanguageModel
 from harness.core.spec import VariantSpec
+from harness.data.dataset import load_dataset
 from harness.errors import AblateError, ConfigError
 from harness.experiments.execute import execute
 from harness.experiments.run_config import RunConfig
@@ -104,12 +107,31 @@ def test_weights_of_another_variant_are_refused(checkpoint, small, plan, arm, me
     assert refused.value.problems[0].path == ("arms", "from", "init_from")
 
 
+def test_a_tokenizer_of_another_vocabulary_is_refused(checkpoint, small, plan, tmp_path):
+    data = started_from("checkpoint", small)
+    ours = load_dataset(plan(data).runs[0].config.data).tokenizer.to_json()
+    (tmp_path / "checkpoint/tokenizer.json").write_text(ours)
+    plan(data)
+    other = json.loads(ours)
+    first, second, *_ = vocabulary = other["model"]["vocab"]
+    vocabulary[first], vocabulary[second] = vocabulary[second], vocabulary[first]
+    (tmp_path / "checkpoint/tokenizer.json").write_text(json.dumps(other))
+    with pytest.raises(ConfigError, match="another vocabulary than the tokenizer") as refused:
+        plan(data)
+    assert refused.value.problems[0].path == ("arms", "from", "init_from")
+
+
 def test_a_folder_without_a_checkpoint_is_refused(small, plan):
     with pytest.raises(ConfigError, match="there is no") as refused:
         plan(started_from("nowhere", small))
     assert refused.value.problems[0].path == ("arms", "from", "init_from")
     with pytest.raises(ConfigError, match="must be a folder, but got 3"):
         plan(started_from(3, small))
+
+
+def test_a_file_is_no_folder(checkpoint, small, plan):
+    with pytest.raises(ConfigError, match=r"must be a folder with config\.json and safetensors"):
+        plan(started_from("checkpoint/config.json", small))
 
 
 def test_a_comparison_says_that_the_initial_weights_differ(checkpoint, small, plan):

@@ -1,14 +1,17 @@
 """A plan says what will be trained, what is equal and what is not, before anything is."""
 
+import io
 import json
 
 import pytest
 import torch
 from lab import VARIANT, ablate, files, write_yaml
+from rich.console import Console
 
 from harness.core.cost import measure_cost
 from harness.core.model import LanguageModel
 from harness.errors import ConfigError
+from harness.experiments.plan_view import plan_view
 
 WIDE = {**VARIANT, "d_model": 32, "d_ff": 256}
 FACTORS = {
@@ -175,3 +178,22 @@ def test_the_plan_command_writes_json_and_nothing_else(small, tmp_path):
     for part in ("swiglu *", "ffn: gelu", "4 (2 arms x 2 seeds), 0 already in the store"):
         assert part in shown.out
     assert json.loads(json.dumps(ended.json)) == ended.json
+
+
+def test_arms_that_are_the_same_runs_are_named(small, plan):
+    arms = {"a": {}, "b": {"variant": {"attention": {"n_kv_heads": 1}}}, "c": {"train": {}}}
+    arms["d"] = {"variant": {"ffn": "gelu"}}
+    shown = drawn(plan(small(arms=arms, baseline="a")))
+    assert "the same: a, b, c; there is nothing to compare between them" in shown
+    assert "the same" not in drawn(plan(small()))
+
+
+def test_without_a_match_none_is_shown(small, plan):
+    assert "match" not in drawn(plan(small()))
+    assert "match" in drawn(plan(wide(small, match={"params": "2%"})))
+
+
+def drawn(planned):
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(plan_view(planned, None, None))
+    return " ".join(console.export_text().split())

@@ -130,7 +130,7 @@ def test_a_tied_head_that_is_stored_all_the_same_is_read(tmp_path):
     assert torch.equal(again.head.weight, model.head.weight)
     edit_tensors(tmp_path / "out", lambda t: t | {"lm_head.weight": embedding(t) + 1})
     with pytest.raises(AblateError, match=r"lm_head\.weight differs from model\.embed_tokens"):
-        import_model(tmp_path / "out")
+        open_checkpoint(tmp_path / "out")
 
 
 def embedding(tensors):

@@ -87,6 +87,8 @@ class MixtureOfExperts(FeedForward):
         with torch.device("meta"):  # its matrices are replaced
             self.experts = _build(expert, dims.resized(d_ff=width), layer_idx)
             wider = _build(expert, dims.resized(d_ff=2 * width), layer_idx)
+        if isinstance(self.experts, MixtureOfExperts):
+            raise ValueError("an expert must be a dense feed-forward, not itself a mixture")
         if _size(wider) == _size(self.experts):
             raise ValueError(f"expert {expert!r} chooses its own width: d_ff would say nothing")
         self.groups = group_linears(self.experts, n_experts)

@@ -545,7 +545,7 @@ def test_flops_do_not_depend_on_where_tokens_go():
         ({"top_k": 9}, ("ffn",), r"top_k \(9\) must be at most n_experts \(8\)"),
         ({"expert": "swigul"}, ("ffn", "expert"), "unknown ffn 'swigul'"),
         ({"expert": "llama_swiglu"}, ("ffn",), "'llama_swiglu' chooses its own width"),
-        ({"expert": "moe"}, ("ffn",), "can be grouped, but MixtureOfExperts has .*experts"),
+        ({"expert": "moe"}, ("ffn",), "an expert must be a dense feed-forward"),
     ],
 )
 def test_what_makes_no_mixture_is_refused(options, where, said):
