@@ -5,10 +5,11 @@ import itertools
 import re
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 import torch
-from lab import ROOT
+from lab import ROOT, write_yaml
 from ruamel.yaml import YAML
 
 from harness.analysis.arms import mean_words
@@ -161,15 +162,16 @@ def test_every_command_in_the_readme_exists():
 
 
 def test_every_experiment_in_the_readme_is_read(tmp_path):
-    """Blocks of YAML that state arms or factors are whole experiments, or parts of one."""
+    """Blocks of YAML that state arms or factors are whole experiments, or parts of the first."""
     blocks = (ROOT / "README.md").read_text().split("```yaml\n")[1:]
-    for i, block in enumerate(blocks):
-        content = YAML(typ="safe", pure=True).load(block.split("```")[0])
-        if not {"arms", "factors"} & content.keys():
-            continue
-        file = tmp_path / f"{i}.yaml"
-        file.write_text(block.split("```")[0])
-        load_experiment(file)
+    read = [YAML(typ="safe", pure=True).load(block.split("```")[0]) for block in blocks]
+    common = {k: v for k, v in read[0].items() if k not in {"arms", "baseline", "contrasts"}}
+    n_arms = []
+    for content in read:
+        if {"arms", "factors"} & content.keys():
+            file = write_yaml(tmp_path / "x.yaml", {**common, **content})
+            n_arms.append(len(load_experiment(file).resolved.arms))
+    assert n_arms == [3, 4]
 
 
 def table_of(header):
@@ -220,12 +222,23 @@ def test_the_result_table_of_the_readme_is_the_committed_one():
         assert contrast.n == 6
 
 
+@cache
+def resolved(file):
+    return load_experiment(file, []).resolved
+
+
 def test_every_shipped_experiment_has_its_tables_committed():
     store = ExperimentStore(ROOT / "results")
     for file in EXPERIMENTS:
-        if load_experiment(file, []).resolved.experiment.device == "cuda":
+        if resolved(file).experiment.device == "cuda":
             continue
         tables = store.open(file.stem)
+        asked = resolved(file)
+        assert {name: arm["changes"] for name, arm in tables.plan["arms"].items()} == {
+            name: arm.changes for name, arm in asked.arms.items()
+        }, file
+        assert tables.plan["seeds"] == asked.experiment.seed_list, file
+        assert tables.plan["contrasts"] == {k: list(v) for k, v in asked.contrasts.items()}, file
         assert (tables.runs["status"] == "done").all(), file
         assert len(tables.runs) == len(tables.plan["runs"]), file
         assert set(tables.curves["arm"]) == set(tables.plan["arms"]), file
