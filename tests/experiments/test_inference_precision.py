@@ -298,7 +298,7 @@ def test_the_command_compares_exactly_and_says_what_differs(precisions, tmp_path
     ended = ablate("run", file, "--inline", results=results)
     assert ended.code == 0, ended.out + ended.err
     assert f"8 runs; {work}, in this process, on cpu" in " ".join(ended.out.split())
-    assert ended.out.count("start   fp32 seed") == ended.out.count("measure int8 seed") == 4
+    assert ended.out.count("start    fp32 seed") == ended.out.count("measure  int8 seed") == 4
     assert len(attempts(results)) == 4
     compared = ablate("compare", "small", "--json", results=results).json
     (contrast,) = compared["contrasts"]
