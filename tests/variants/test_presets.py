@@ -223,7 +223,7 @@ def test_changing_what_a_preset_returned_does_not_change_the_preset():
 
 
 def test_the_command_line_prices_a_released_size_without_allocating_it():
-    code = """
+    code = r"""
 import re, sys
 from harness.cli import main
 main()
