@@ -142,6 +142,7 @@ def test_the_fields_of_transformers_are_read_where_the_page_says():
         "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2,
         "max_position_embeddings": 32, "moe_intermediate_size": 16, "num_experts": 4,
         "num_experts_per_tok": 2, "use_sliding_window": True, "sliding_window": 8, "head_dim": 8,
+        "rope_theta": 5000.0,
     }  # fmt: skip
     flags = ("attention_bias", "tie_word_embeddings", "norm_topk_prob")
     rows = table("`config.json`")
