@@ -90,11 +90,11 @@ def test_the_plan_expects_less_memory_with_checkpointing():
     assert 0 < less < plain / 4
 
 
-def compiled_beside_eager(checkpointing):
+def compiled_beside_eager(checkpointing, changes):
     """Run where shapes are not checked at every call, which the compiler does not understand."""
     graphs = torch._dynamo.utils.counters["stats"]
-    network, batch, targets = model(), tokens(), tokens(seed=4)
-    loss, gradients = loss_and_gradients(network, batch, targets)
+    network, batch, targets = model(**changes), tokens(), tokens(seed=4)
+    loss, gradients = loss_and_gradients(model(**changes), batch, targets)
     network.checkpointing = checkpointing
     network.compile_trunk()
     its_loss, its_gradients = loss_and_gradients(network, batch, targets)
@@ -110,9 +110,19 @@ def compiled_beside_eager(checkpointing):
 
 @pytest.mark.slow  # the compiler takes half a minute
 @pytest.mark.row("R2-32")
-@pytest.mark.parametrize("checkpointing", [False, True])
-def test_a_compiled_model_trains_as_the_eager_one_does(checkpointing):
-    distances, (compiled, after_evaluation) = in_new_process(compiled_beside_eager, checkpointing)
+@pytest.mark.parametrize(
+    ("checkpointing", "changes"),
+    [
+        (False, {}),
+        (True, {}),
+        (False, {"ffn": {"name": "moe", "n_experts": 4, "bias_rate": 0.5, "z_loss": 0.1}}),
+        (False, {"objective": "multi_token"}),
+    ],
+    ids=["plain", "checkpointing", "experts", "several tokens"],
+)
+def test_a_compiled_model_trains_as_the_eager_one_does(checkpointing, changes):
+    given = (compiled_beside_eager, checkpointing, changes)
+    distances, (compiled, after_evaluation) = in_new_process(*given)
     assert max(distances.values()) <= 1e-4
     assert compiled > 0 and after_evaluation == compiled, "evaluation, of other shapes, is eager"
 

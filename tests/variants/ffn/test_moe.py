@@ -500,15 +500,6 @@ def test_computing_blocks_twice_changes_nothing():
     assert_same_step(step(again), step(plain))
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
-def test_compiling_changes_nothing():
-    plain = Subject("ffn", "moe", {"bias_rate": 0.5, "z_loss": 0.1, "balance_loss": 0.1}).model()
-    compiled = copy.deepcopy(plain)
-    compiled.compile_trunk()
-    assert_same_step(step(compiled), step(plain))
-
-
 def test_the_router_computes_in_full_precision_under_autocast(build, x):
     moe = build("moe")
     exact = new_context(x)

@@ -1,7 +1,5 @@
 """Predicting several tokens ahead, against a loop over positions."""
 
-import copy
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -178,17 +176,3 @@ def test_experts_inside_are_balanced_with_those_of_the_model():
     assert all(mixture.choice_bias.any() for mixture in mixtures)
     losses.total.backward()
     assert mixtures[2].router.weight.grad.any()
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
-def test_compiling_the_trunk_changes_nothing():
-    plain = built().train()
-    compiled = copy.deepcopy(plain)
-    compiled.compile_trunk()
-    losses = [model.loss(tokens(), tokens(seed=4)) for model in (plain, compiled)]
-    for loss in losses:
-        loss.backward()
-    torch.testing.assert_close(*losses, rtol=1e-5, atol=1e-6)
-    for ours, theirs in zip(plain.parameters(), compiled.parameters(), strict=True):
-        assert distance(ours.grad, theirs.grad) <= 1e-4
