@@ -114,6 +114,7 @@ def _plan_runs(
                     conversion=conversion,
                     measured=conversion.find(attempt) if conversion and attempt else None,
                     lost_weights=found.lost_weights,
+                    interrupted=found.interrupted,
                 )
             )
     return runs
@@ -192,6 +193,6 @@ def _run_record(run: PlannedRun, store: RunStore) -> dict[str, Any]:
         "run_id": run.run_id,
         "environment": run.environment,
         "reuses": run.done.number if run.done else None,
-        "attempts_from": max(known, default=0) + 1,
+        "attempts_from": run.interrupted.number if run.interrupted else max(known, default=0) + 1,
         "measurement": run.measurement,
     }

@@ -78,6 +78,11 @@ class Checkpoints:
                 return checkpoint
         return None
 
+    @property
+    def exist(self) -> bool:
+        """Whether there is one, be it whole or not."""
+        return any(True for _ in self._all())
+
     def best(self) -> Checkpoint | None:
         """Return the checkpoint that was last written as the best one, if it is whole."""
         step = self._best_step()

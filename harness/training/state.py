@@ -28,7 +28,7 @@ class TrainingState:
 
     def save(self, folder: Path) -> None:
         """Write it into a folder; tensors that share their memory are written once."""
-        first: dict[tuple[int, int, torch.Size], str] = {}
+        first: dict[tuple[Any, ...], str] = {}
         shared: dict[str, str] = {}
         written: dict[str, Tensor] = {}
         for name, tensor in self.tensors.items():
