@@ -64,7 +64,8 @@ def _plan_arm(
     seq_len, d_ff = arm.train.seq_len, arm.variant.dims.d_ff
     try:
         checkpointing = arm.train.gradient_checkpointing
-        memory = training_bytes(arm.variant, arm.train.batch_size, seq_len, checkpointing)
+        rows = arm.train.batch_size // arm.train.micro_batches
+        memory = training_bytes(arm.variant, rows, seq_len, checkpointing)
         available = total_memory(device)
         if memory > available:
             needs = f"training needs about {format_bytes(memory)}"

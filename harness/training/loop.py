@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from harness.core.cross_entropy import IGNORE
 from harness.core.model import LanguageModel
 from harness.core.slots import PRECISION
 from harness.errors import AblateError, Diverged
@@ -152,17 +153,14 @@ class Training:
         inputs, targets = (t.to(self.device, non_blocking=True) for t in self.batches[now.step])
         if now.step == 0:
             _refuse_unshifted(inputs, targets)
-        torch.manual_seed(address(self.seed, "step", now.step))
         factor = self.schedule.factor(self.fraction)
         for group in self.optimizer.param_groups:
             group["lr"] = factor * group["peak_lr"]
-        with self.precision.autocast(self.device):
-            loss = self.model.losses(inputs, targets)
-        loss.total.backward()
+        loss, auxiliary = self._backward(inputs, targets)
         grad_norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.grad_clip)
         done = _Step(
-            loss=loss.objective.item(),
-            auxiliary=torch.as_tensor(loss.auxiliary).item(),
+            loss=loss,
+            auxiliary=auxiliary,
             grad_norm=grad_norm.item(),
             lr=self.optimizer.param_groups[0]["lr"],
             tokens=inputs.numel(),
@@ -174,6 +172,21 @@ class Training:
         done.seconds = time.perf_counter() - started
         now.seconds += done.seconds
         return done
+
+    def _backward(self, inputs: Tensor, targets: Tensor) -> tuple[float, float]:
+        """Add up gradients, one micro-batch after the other; return the loss in its two parts."""
+        n, step, sums = self.config.micro_batches, self.counters.step, torch.zeros(2)
+        n_targets = (targets != IGNORE).sum()
+        for i, (x, y) in enumerate(zip(inputs.chunk(n), targets.chunk(n), strict=True)):
+            torch.manual_seed(address(self.seed, "step" if i == 0 else f"micro-batch {i}", step))
+            with self.precision.autocast(self.device):
+                loss = self.model.losses(x, y)
+            share = 1.0 if n == 1 else (y != IGNORE).sum() / n_targets
+            (loss.total * share).backward()
+            parts = loss.objective.detach(), torch.as_tensor(loss.auxiliary).detach()
+            sums += torch.stack([part.cpu() * share for part in parts])
+        objective, auxiliary = sums.tolist()
+        return objective, auxiliary
 
     def _measure(self, steps: "list[_Step]") -> Measurement:
         """Sum up the steps since the last measurement, and evaluate if that is due."""
