@@ -131,13 +131,14 @@ def _problem(checkpoint: Checkpoint) -> str | None:
         files, step = manifest["files"], manifest["step"]
         if step != checkpoint.step:
             return f"is of step {step}"
+        for file in checkpoint.path.iterdir():
+            if file.is_symlink() or not file.is_file():
+                return f"{file.name} is no file"
         there = {file.name for file in checkpoint.path.iterdir()} - {MANIFEST}
         if there != set(files):
             return f"has other files than were written: {', '.join(sorted(there ^ set(files)))}"
         for name, about in files.items():
             file = checkpoint.path / name
-            if file.is_symlink() or not file.is_file():
-                return f"{name} is no file"
             if file.stat().st_size != about["bytes"] or _hash(file) != about["sha256"]:
                 return f"{name} is not what was written"
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
