@@ -39,8 +39,14 @@ class Attempts:
         known = run.done or self._made.get(run.run_id)
         if known:
             return known, False
-        new = self._made[run.run_id] = self._store.new_attempt(run.run_id, run.environment)
-        return new, True
+        taken_up = run.interrupted if self._is_free(run.interrupted) else None
+        made = taken_up or self._store.new_attempt(run.run_id, run.environment)
+        self._made[run.run_id] = made
+        return made, True
+
+    @staticmethod
+    def _is_free(attempt: Attempt | None) -> bool:
+        return attempt is not None and attempt.status is Status.INTERRUPTED
 
 
 def complete(
@@ -58,8 +64,11 @@ def complete(
 
 
 def record_death(run: PlannedRun, attempt: Attempt, cause: str) -> None:
-    """Write down that a process died before it could say how the run ended."""
-    if attempt.status is Status.INTERRUPTED:
+    """Write down that a process died before it could say how the run ended.
+
+    A training that has a checkpoint is not over: it may be taken up from there.
+    """
+    if attempt.status is Status.INTERRUPTED and not attempt.checkpoints.exist:
         with attempt.hold():
             attempt.finish(Result(status=Status.FAILED, seconds=0.0, cause=cause))
     elif attempt.status is Status.DONE and run.conversion:

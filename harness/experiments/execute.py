@@ -13,40 +13,52 @@ from harness.data.batches import batches
 from harness.data.dataset import load_dataset
 from harness.errors import Diverged
 from harness.experiments.blame import cause_of
+from harness.experiments.checkpointing import CHECKPOINT_SECONDS, Saves, resume
 from harness.experiments.fingerprint import measure_fingerprint
 from harness.experiments.run_config import RunConfig
 from harness.experiments.run_model import save_weights
 from harness.experiments.scoring import evaluator_of, scores
 from harness.store.atomic import write_text
 from harness.store.attempt import Attempt
+from harness.store.errors import StoreError
 from harness.store.records import Heartbeat, Result, RunRecord
 from harness.store.status import Status
 from harness.training.environment import describe_environment, make_deterministic
 from harness.training.evaluation import Evaluation
 from harness.training.gradients import gradient_norms
-from harness.training.loop import Measurement, train
+from harness.training.loop import Measurement, Training
 from harness.training.randomness import address
 
 
-def execute(run: RunConfig, attempt: Attempt, device: torch.device, threads: int = 1) -> Status:
-    """Train a run in this process and finish its attempt.
+def execute(
+    run: RunConfig,
+    attempt: Attempt,
+    device: torch.device,
+    threads: int = 1,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> Status:
+    """Train a run in this process and finish its attempt, from its last checkpoint if it has one.
 
     A run that diverges or fails is an outcome, recorded with its cause; only what stops the whole
-    process (an interrupt) leaves the attempt unfinished.
+    process (an interrupt, a full disk) leaves the attempt unfinished, to be taken up again.
     """
     make_deterministic(device, threads)
     run = run.without_conversion()
     with attempt.hold():
         last: list[Measurement] = []
         try:
-            attempt.write_run(_record(run, device))
-            result = _train(run, attempt, device, last)
+            if attempt.read_run() is None:
+                attempt.write_run(_record(run, device))
+            result = _train(run, attempt, device, checkpoint_seconds, last)
+        except StoreError:  # nothing wrong with the run: it goes on when there is room again
+            raise
         except Diverged as error:
             result = _ended(Status.DIVERGED, str(error), last)
         except Exception as error:  # recorded with its cause, so that other runs go on
             write_text(attempt.path / "traceback.txt", traceback.format_exc())
             result = _ended(Status.FAILED, cause_of(error), last)
         attempt.finish(result)
+        attempt.checkpoints.remove()
     return result.status
 
 
@@ -61,7 +73,11 @@ def _record(run: RunConfig, device: torch.device) -> RunRecord:
 
 
 def _train(
-    run: RunConfig, attempt: Attempt, device: torch.device, last: list[Measurement]
+    run: RunConfig,
+    attempt: Attempt,
+    device: torch.device,
+    checkpoint_seconds: float,
+    last: list[Measurement],
 ) -> Result:
     seed, config = run.effective_seed, run.train
     dataset = load_dataset(run.data)
@@ -75,21 +91,25 @@ def _train(
         model.compile_trunk()
     cost = measure_cost(run.variant, config.seq_len)
     order = batches(dataset, config.batch_size, config.seq_len, seed, device)
-    evaluator = evaluator_of(run, dataset, device)
-    evaluation: Evaluation | None = None
     norms = {"start": gradient_norms(model, *order[0])}
-    for point in train(
+    training = Training(
         model,
         order,
-        evaluator,
+        evaluator_of(run, dataset, device),
         config,
         flops_per_token=cost.train_flops_per_token,
         seed=seed,
-    ):
+        state=resume(attempt, device),
+    )
+    saves = Saves(attempt, checkpoint_seconds)
+    evaluation: Evaluation | None = None
+    for point in training:
         attempt.append_measurement(point.to_dict())
         attempt.beat(_heartbeat(point))
         last[:] = [point]
         evaluation = point.evaluation or evaluation
+        if point.fraction < 1.0:
+            saves.save_if_due(training, point)
     norms["end"] = gradient_norms(model, *order[0])
     assert evaluation, "the last measurement has an evaluation"
     found = scores(evaluation, dataset)
@@ -99,6 +119,7 @@ def _train(
         **{**found, "metrics": {**_spent(last[0]), **found["metrics"]}},
         cost=cost.to_dict(),
         grad_norm_by_layer=norms,
+        resumes=attempt.read_resumes(),
         weights_sha256=attempt.write_weights(partial(save_weights, model)),
     )
 

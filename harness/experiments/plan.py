@@ -64,7 +64,8 @@ def _plan_arm(
     seq_len, d_ff = arm.train.seq_len, arm.variant.dims.d_ff
     try:
         checkpointing = arm.train.gradient_checkpointing
-        memory = training_bytes(arm.variant, arm.train.batch_size, seq_len, checkpointing)
+        rows = arm.train.batch_size // arm.train.micro_batches
+        memory = training_bytes(arm.variant, rows, seq_len, checkpointing)
         available = total_memory(device)
         if memory > available:
             needs = f"training needs about {format_bytes(memory)}"
@@ -114,6 +115,7 @@ def _plan_runs(
                     conversion=conversion,
                     measured=conversion.find(attempt) if conversion and attempt else None,
                     lost_weights=found.lost_weights,
+                    interrupted=found.interrupted,
                 )
             )
     return runs
@@ -192,6 +194,6 @@ def _run_record(run: PlannedRun, store: RunStore) -> dict[str, Any]:
         "run_id": run.run_id,
         "environment": run.environment,
         "reuses": run.done.number if run.done else None,
-        "attempts_from": max(known, default=0) + 1,
+        "attempts_from": run.interrupted.number if run.interrupted else max(known, default=0) + 1,
         "measurement": run.measurement,
     }

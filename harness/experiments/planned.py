@@ -27,6 +27,7 @@ class PlannedRun:
     conversion: Conversion | None = None  # None: what training itself evaluated is the answer
     measured: str | None = None  # the measurement of it that is stored already
     lost_weights: bool = False  # trained again only because its weights were not kept
+    interrupted: Attempt | None = None  # without `done`: the attempt that training goes on with
 
     @property
     def measurement(self) -> str | None:
@@ -85,6 +86,8 @@ class ExperimentPlan:
         words = f"training {len(self.trainings)}"
         if lost := sum(run.lost_weights for run in self.trainings):
             words += f" ({lost} again, because the weights to be measured were not kept)"
+        if stopped := sum(run.interrupted is not None for run in self.trainings):
+            words += f" ({stopped} of them taken up where they were stopped)"
         if self.measurements:
             n_runs = len(self.measurements)
             words += f", measuring the weights of {n_runs} in another precision of inference"

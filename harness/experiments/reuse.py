@@ -18,10 +18,12 @@ class Found:
     """The attempt that answers for a run, if there is one.
 
     `lost_weights`: one would, but it has yet to be measured, and its weights are not kept.
+    `interrupted`: without one, the attempt that was stopped and can be taken up.
     """
 
     attempt: Attempt | None
     lost_weights: bool = False
+    interrupted: Attempt | None = None
 
 
 class Reuse:
@@ -40,16 +42,21 @@ class Reuse:
         It is measured under all conversions already, or can still be.
         """
         attempts = [a for a in self.store.attempts(run_id) if a.environment == environment]
-        lost = False
+        lost, interrupted = False, None
         for attempt in sorted(attempts, key=lambda a: -a.number):
-            if attempt.status is not Status.DONE:
+            status = attempt.status
+            if status not in (Status.DONE, Status.INTERRUPTED):
                 continue
             record = attempt.read_run()
-            if record and self._repeats(record, run):
-                if attempt.has_weights or all(c.find(attempt) for c in conversions):
-                    return Found(attempt)
+            if not (record and self._repeats(record, run)):
+                continue
+            if status is Status.INTERRUPTED:
+                interrupted = interrupted or attempt
+            elif attempt.has_weights or all(c.find(attempt) for c in conversions):
+                return Found(attempt)
+            else:
                 lost = True
-        return Found(None, lost)
+        return Found(None, lost, interrupted)
 
     def _repeats(self, record: RunRecord, run: RunConfig) -> bool:
         here = {**record.config, "component_folders": []}  # today's components, wherever they were

@@ -1,6 +1,7 @@
 """One attempt at a run: a folder with one writer, whose files say everything about it."""
 
 import hashlib
+import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -9,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.store import curve, lock
-from harness.store.atomic import replacing
+from harness.store.atomic import replacing, write_json
+from harness.store.checkpoints import Checkpoints
 from harness.store.errors import StoreError
 from harness.store.names import check_name, is_name
 from harness.store.records import (
     Heartbeat,
     Measured,
     Result,
+    Resume,
     RunRecord,
     read_record,
     write_record,
@@ -74,6 +77,31 @@ class Attempt:
         assert self._is_ours, "only the holder writes"
         assert "step" in measurement
         curve.append_point(self.path / "curve.jsonl", measurement)
+
+    def go_on_from(self, step: int) -> None:
+        """Forget what was measured after a step."""
+        assert self._is_ours, "only the holder writes"
+        curve.keep_until(self.path / "curve.jsonl", step)
+
+    def note_resume(self, resumed: Resume) -> None:
+        """Write down that the training was taken up again."""
+        assert self._is_ours, "only the holder writes"
+        so_far = [*self.read_resumes(), resumed]
+        write_json(self.path / "resumes.json", [one.model_dump() for one in so_far])
+
+    def read_resumes(self) -> list[Resume]:
+        """Read where the training was taken up, in order.
+
+        Raises:
+            StoreError: the file is corrupt.
+        """
+        path = self.path / "resumes.json"
+        try:
+            return [Resume.model_validate(one) for one in json.loads(path.read_bytes())]
+        except FileNotFoundError:
+            return []
+        except ValueError as error:
+            raise StoreError(path, f"corrupt: {error}") from None
 
     def beat(self, heartbeat: Heartbeat) -> None:
         """Show how far the run is; heartbeats within a second of the last are dropped."""
@@ -141,6 +169,11 @@ class Attempt:
             StoreError: the file is corrupt.
         """
         return read_record(self.path / "result.json", Result)
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """What an interrupted training goes on from."""
+        return Checkpoints(self.path / "checkpoints")
 
     @property
     def weights(self) -> Path:

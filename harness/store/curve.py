@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.store.atomic import encode_json, null_for_nan
+from harness.store.atomic import encode_json, null_for_nan, write_text
 from harness.store.errors import StoreError
 
 Point = dict[str, Any]
@@ -39,6 +39,12 @@ def read_curve(path: Path) -> list[Point]:
         except (ValueError, TypeError, KeyError):
             raise StoreError(path, f"corrupt: line {number} is no measurement") from None
     return [points[step] for step in sorted(points)]
+
+
+def keep_until(path: Path, step: int) -> None:
+    """Forget the points after a step: a run that goes on from there measures them again."""
+    points = [point for point in read_curve(path) if point["step"] <= step]
+    write_text(path, "".join(encode_json(point) + "\n" for point in points))
 
 
 def drop_torn_line(path: Path) -> None:

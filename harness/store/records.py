@@ -31,6 +31,18 @@ class RunRecord(Frozen):
     replica: int = 0
 
 
+class Resume(Frozen):
+    """A training that another process took up."""
+
+    step: int
+    """After which it went on; 0: from the beginning."""
+    exact: bool
+    """Whether the environment is the same, so that the result is as if nothing had happened."""
+    environment: dict[str, Any]
+    put_aside: list[str] = Field(default_factory=list)
+    """Checkpoints that were not as they had been written, and were not used."""
+
+
 class Heartbeat(Frozen):
     """`heartbeat.json`: how far the run is, for display only."""
 
@@ -69,6 +81,8 @@ class Result(Ended):
     cost: dict[str, Any] = Field(default_factory=dict)
     grad_norm_by_layer: Mapping[str, Sequence[float | None]] = Field(default_factory=dict)
     """Of the first batch's loss, at the `start` and at the `end` of training."""
+    resumes: Sequence["Resume"] = Field(default_factory=list)
+    """Where training was taken up again, in order."""
     weights_sha256: str | None = None
     """Of `weights.safetensors`, which a run that is done leaves beside this file."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.core.registry import ComponentSpec, Registry
 from harness.errors import ConfigError, Problem
@@ -23,7 +23,10 @@ class TrainConfig(Frozen):
     `grad_clip` is the largest global gradient norm; `evaluations` is the number of evaluations,
     evenly spaced over the budget, the last one at its end. `gradient_checkpointing` computes the
     inside of each block twice instead of keeping it: less memory, more time, the same result up to
-    rounding. `compile` lets torch compile the model without its head.
+    rounding. `compile` lets torch compile the model without its head. A batch may be computed in
+    `micro_batches` parts, one after the other, for less memory: a step stays one update, and the
+    gradients are those of the whole batch, but for losses over a batch, such as the balance of
+    experts.
     """
 
     budget: Budget
@@ -35,6 +38,14 @@ class TrainConfig(Frozen):
     evaluations: Count = 5
     gradient_checkpointing: bool = False
     compile: bool = False
+    micro_batches: Count = 1
+
+    @model_validator(mode="after")
+    def _equal_parts(self) -> "TrainConfig":
+        if self.batch_size % self.micro_batches:
+            parts = f"micro_batches ({self.micro_batches}) must divide batch_size"
+            raise ValueError(f"{parts} ({self.batch_size})")
+        return self
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> "TrainConfig":

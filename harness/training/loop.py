@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from harness.core.cross_entropy import IGNORE
 from harness.core.model import LanguageModel
 from harness.core.slots import PRECISION
 from harness.errors import AblateError, Diverged
@@ -17,6 +18,7 @@ from harness.training.evaluation import Evaluate, Evaluation
 from harness.training.optimizers import OPTIMIZER
 from harness.training.randomness import address
 from harness.training.schedules import SCHEDULE
+from harness.training.state import TrainingState, gather, scatter
 
 REPORTS = 100  # measurements of the training loss over the budget, besides the evaluations
 
@@ -50,6 +52,177 @@ class Measurement:
         return flat | (self.evaluation.metrics() if self.evaluation else {})
 
 
+@dataclass
+class Counters:
+    """How far a training is, at a measurement."""
+
+    step: int = 0
+    tokens: int = 0
+    seconds: float = 0.0  # of training: evaluation is not charged to the budget
+    reports: int = 0  # of the training loss, that were due
+    evaluations: int = 0  # that were due
+
+
+class Training:
+    """A training under way: iterating goes on with it, from measurement to measurement.
+
+    While it goes on, the model is as its training precision makes it, also where it is evaluated;
+    when the iteration ends or is closed, its weights are plain again.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        batches: Batches,
+        evaluate: Evaluate,
+        config: TrainConfig,
+        *,
+        flops_per_token: float,
+        seed: int,
+        state: TrainingState | None = None,
+    ) -> None:
+        """Prepare a training, or take one up where `state` was taken of it.
+
+        Args:
+            model: On the device to train on, initialised.
+            batches: What step i trains on.
+            evaluate: Scores the model.
+            config: Budget, optimizer and schedule.
+            flops_per_token: Of a training step, for the curve and for budgets in FLOPs.
+            seed: Keys the randomness of each step (dropout).
+            state: Of a training with the same arguments.
+        """
+        self.model, self.batches, self.evaluate, self.config = model, batches, evaluate, config
+        self.flops_per_token, self.seed = flops_per_token, seed
+        self.device = model.head.weight.device
+        self.precision = PRECISION.build(model.spec.precision.train)
+        self.precision.prepare_training(model)
+        self.optimizer = OPTIMIZER.build(config.optimizer).build(model)
+        self.schedule = SCHEDULE.build(config.schedule)
+        self.counters = Counters()
+        if state:
+            scatter(state.tensors, model, self.optimizer)
+            self.counters = Counters(**state.numbers)
+
+    @property
+    def flops(self) -> float:
+        """Training FLOPs so far."""
+        return self.counters.tokens * self.flops_per_token
+
+    @property
+    def fraction(self) -> float:
+        """The share of the budget that is spent."""
+        now = self.counters
+        return self.config.budget.fraction(
+            tokens=now.tokens, steps=now.step, flops=self.flops, seconds=now.seconds
+        )
+
+    def state(self) -> TrainingState:
+        """Return what the training needs to be taken up from the last measurement.
+
+        The tensors are those that training changes: save them before it goes on.
+        """
+        return TrainingState(gather(self.model, self.optimizer), asdict(self.counters))
+
+    def __iter__(self) -> Iterator[Measurement]:
+        """Train, yielding a measurement a hundred times over the budget.
+
+        Raises:
+            AblateError: the targets are the tokens themselves.
+            Diverged: the loss or the gradient became infinite or NaN, and the update was not made;
+                or the held-out loss did.
+        """
+        self.model.train()
+        try:
+            while self.fraction < 1.0:
+                yield self._measure(list(self._steps_until_due()))
+        finally:
+            self.precision.finish_training(self.model)
+
+    def _steps_until_due(self) -> Iterator["_Step"]:
+        while True:
+            yield self._step()
+            now, spent = self.counters, self.fraction
+            evaluations = math.floor(spent * self.config.evaluations + 1e-9)
+            reports = math.floor(spent * REPORTS + 1e-9)
+            if evaluations > now.evaluations or reports > now.reports:
+                return
+
+    def _step(self) -> "_Step":
+        now, started = self.counters, time.perf_counter()
+        inputs, targets = (t.to(self.device, non_blocking=True) for t in self.batches[now.step])
+        if now.step == 0:
+            _refuse_unshifted(inputs, targets)
+        factor = self.schedule.factor(self.fraction)
+        for group in self.optimizer.param_groups:
+            group["lr"] = factor * group["peak_lr"]
+        loss, auxiliary = self._backward(inputs, targets)
+        grad_norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.grad_clip)
+        done = _Step(
+            loss=loss,
+            auxiliary=auxiliary,
+            grad_norm=grad_norm.item(),
+            lr=self.optimizer.param_groups[0]["lr"],
+            tokens=inputs.numel(),
+        )
+        _stop_if_diverged(done.loss, done.grad_norm, now.step)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        now.step, now.tokens = now.step + 1, now.tokens + done.tokens
+        done.seconds = time.perf_counter() - started
+        now.seconds += done.seconds
+        return done
+
+    def _backward(self, inputs: Tensor, targets: Tensor) -> tuple[float, float]:
+        """Add up gradients, one micro-batch after the other; return the loss in its two parts."""
+        n, step, sums = self.config.micro_batches, self.counters.step, torch.zeros(2)
+        n_targets = (targets != IGNORE).sum()
+        for i, (x, y) in enumerate(zip(inputs.chunk(n), targets.chunk(n), strict=True)):
+            torch.manual_seed(address(self.seed, "step" if i == 0 else f"micro-batch {i}", step))
+            with self.precision.autocast(self.device):
+                loss = self.model.losses(x, y)
+            share = 1.0 if n == 1 else (y != IGNORE).sum() / n_targets
+            (loss.total * share).backward()
+            parts = loss.objective.detach(), torch.as_tensor(loss.auxiliary).detach()
+            sums += torch.stack([part.cpu() * share for part in parts])
+        objective, auxiliary = sums.tolist()
+        return objective, auxiliary
+
+    def _measure(self, steps: "list[_Step]") -> Measurement:
+        """Sum up the steps since the last measurement, and evaluate if that is due."""
+        now, spent = self.counters, self.fraction
+        due = math.floor(spent * self.config.evaluations + 1e-9)
+        evaluation = self.evaluate(self.model) if due > now.evaluations else None
+        if evaluation and not math.isfinite(evaluation.val_loss):
+            raise Diverged(f"the held-out loss is {evaluation.val_loss} after step {now.step}")
+        now.evaluations, now.reports = due, math.floor(spent * REPORTS + 1e-9)
+        return Measurement(
+            step=now.step,
+            tokens=now.tokens,
+            flops=self.flops,
+            seconds=now.seconds,
+            fraction=spent,
+            train_loss=sum(step.loss for step in steps) / len(steps),
+            auxiliary_loss=sum(step.auxiliary for step in steps) / len(steps),
+            lr=steps[-1].lr,
+            grad_norm=steps[-1].grad_norm,
+            tokens_per_s=sum(step.tokens for step in steps) / sum(step.seconds for step in steps),
+            evaluation=evaluation,
+        )
+
+
+@dataclass
+class _Step:
+    """What is known of one step."""
+
+    loss: float  # of the objective, nats per token
+    auxiliary: float
+    grad_norm: float  # before clipping
+    lr: float
+    tokens: int
+    seconds: float = 0.0
+
+
 def train(
     model: LanguageModel,
     batches: Batches,
@@ -59,96 +232,13 @@ def train(
     flops_per_token: float,
     seed: int,
 ) -> Iterator[Measurement]:
-    """Train `model` in place, yielding a measurement a hundred times over the budget.
+    """Train `model` in place from the beginning: the measurements of a `Training`.
 
     The caller decides what a measurement is for: storing it, pruning on it, drawing it. Closing
-    the generator stops the training. While it goes on, the model is as its training precision
-    makes it, also where it is evaluated; afterwards its weights are plain again.
-
-    Args:
-        model: On the device to train on, initialised.
-        batches: What step i trains on.
-        evaluate: Scores the model.
-        config: Budget, optimizer and schedule.
-        flops_per_token: Of a training step, for the curve and for budgets in FLOPs.
-        seed: Keys the randomness of each step (dropout).
-
-    Raises:
-        AblateError: the targets are the tokens themselves.
-        Diverged: the loss or the gradient became infinite or NaN, and the update was not made; or
-            the held-out loss did.
+    the generator stops the training.
     """
-    device = model.head.weight.device
-    precision = PRECISION.build(model.spec.precision.train)
-    precision.prepare_training(model)
-    optimizer = OPTIMIZER.build(config.optimizer).build(model)
-    schedule = SCHEDULE.build(config.schedule)
-    step, tokens, seconds, spent = 0, 0, 0.0, 0.0
-    report, evaluation = _Every(REPORTS), _Every(config.evaluations)
-    losses: list[float] = []
-    auxiliary: list[float] = []
-    since_tokens, since_seconds = 0, 0.0
-    model.train()
-
-    try:
-        while spent < 1.0:
-            started = time.perf_counter()
-            inputs, targets = (t.to(device, non_blocking=True) for t in batches[step])
-            if step == 0:
-                _refuse_unshifted(inputs, targets)
-            torch.manual_seed(address(seed, "step", step))
-            factor = schedule.factor(spent)
-            for group in optimizer.param_groups:
-                group["lr"] = factor * group["peak_lr"]
-
-            with precision.autocast(device):
-                loss = model.losses(inputs, targets)
-            loss.total.backward()
-            grad_norm = nn.utils.clip_grad_norm_(model.parameters(), config.grad_clip)
-            losses.append(loss.objective.item())
-            auxiliary.append(torch.as_tensor(loss.auxiliary).item())
-            _stop_if_diverged(losses[-1], grad_norm.item(), step)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-
-            step, tokens = step + 1, tokens + inputs.numel()
-            seconds += time.perf_counter() - started
-            flops = tokens * flops_per_token
-            spent = config.budget.fraction(tokens=tokens, steps=step, flops=flops, seconds=seconds)
-
-            evaluate_now = evaluation.due(spent)
-            if report.due(spent) or evaluate_now:
-                evaluated = evaluate(model) if evaluate_now else None
-                if evaluated and not math.isfinite(evaluated.val_loss):
-                    raise Diverged(f"the held-out loss is {evaluated.val_loss} after step {step}")
-                yield Measurement(
-                    step=step,
-                    tokens=tokens,
-                    flops=flops,
-                    seconds=seconds,
-                    fraction=spent,
-                    train_loss=sum(losses) / len(losses),
-                    auxiliary_loss=sum(auxiliary) / len(auxiliary),
-                    lr=optimizer.param_groups[0]["lr"],
-                    grad_norm=grad_norm.item(),
-                    tokens_per_s=(tokens - since_tokens) / (seconds - since_seconds),
-                    evaluation=evaluated,
-                )
-                losses, auxiliary, since_tokens, since_seconds = [], [], tokens, seconds
-    finally:  # also when the generator is closed before its end
-        precision.finish_training(model)
-
-
-class _Every:
-    """Says when another of `times` evenly spaced fractions has been reached."""
-
-    def __init__(self, times: int) -> None:
-        self.times, self.passed = times, 0
-
-    def due(self, fraction: float) -> bool:
-        reached = math.floor(fraction * self.times + 1e-9)
-        due, self.passed = reached > self.passed, reached
-        return due
+    whole = Training(model, batches, evaluate, config, flops_per_token=flops_per_token, seed=seed)
+    yield from whole
 
 
 def _refuse_unshifted(inputs: Tensor, targets: Tensor) -> None:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from harness.errors import Diverged
+from harness.errors import ConfigError, Diverged
 
 
 def last(points):
@@ -205,3 +205,51 @@ def test_a_measurement_is_written_flat(lab):
     assert written["step"] == 2
     assert "evaluation" not in written
     assert all(isinstance(value, int | float) for value in written.values())
+
+
+class Masked:
+    """A text of which the first row of each batch has few targets."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def __getitem__(self, step):
+        tokens, targets = self.text[step]
+        targets = targets.clone()
+        targets[0, 3:] = -100
+        return tokens, targets
+
+
+@pytest.mark.row("R4-20")
+@pytest.mark.parametrize("masked", [False, True])
+def test_micro_batches_add_up_to_the_whole_batch(lab, masked):
+    def trained(parts):
+        text = type(lab.text)(batch_size=4, seq_len=16)
+        config = lab.config({"steps": 3}, batch_size=4, micro_batches=parts)
+        model = lab.new_model()
+        points = list(lab.train(config, model, batches=Masked(text) if masked else text))
+        return points, dict(model.named_parameters()), text.asked
+
+    (whole, weights, _), (halves, others, asked) = trained(1), trained(2)
+    assert [(p.step, p.tokens, p.flops) for p in halves] == [
+        (p.step, p.tokens, p.flops) for p in whole
+    ]
+    assert asked == [0, 1, 2]
+    for one, two in zip(whole, halves, strict=True):
+        assert two.train_loss == pytest.approx(one.train_loss, rel=1e-6)
+        assert two.grad_norm == pytest.approx(one.grad_norm, rel=1e-5)
+    for name, weight in weights.items():
+        torch.testing.assert_close(others[name], weight, rtol=1e-4, atol=1e-6)
+
+
+def test_micro_batches_drop_different_channels(lab):
+    seen = []
+    model = lab.new_model()
+    model.embedding.register_forward_hook(lambda *call: seen.append(torch.rand(()).item()))
+    list(lab.train(lab.config({"steps": 2}, batch_size=2, micro_batches=2, evaluations=1), model))
+    assert len(set(seen[:4])) == 4
+
+
+def test_parts_of_a_batch_are_equal(lab):
+    with pytest.raises(ConfigError, match=r"micro_batches \(3\) must divide batch_size \(4\)"):
+        lab.config(batch_size=4, micro_batches=3)

@@ -1,0 +1,54 @@
+"""Plant faults in what an interrupted training goes on from, and see that tests catch each.
+
+python tests/training/mutations.py          every fault; exit code 1 if one survives
+python tests/training/mutations.py rate     those whose name contains a word
+"""
+
+# ruff: noqa: E501 - a table of texts reads better unbroken
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from planting import Mutation, plant
+
+LOOP, STATE = "harness/training/loop.py", "harness/training/state.py"
+SAVING, CHECKPOINTS = "harness/experiments/checkpointing.py", "harness/store/checkpoints.py"
+EXECUTE, CURVE = "harness/experiments/execute.py", "harness/store/curve.py"
+RESUME, KILL = "tests/training/test_resume.py", "tests/experiments/test_kill.py"
+STORE = "tests/store/test_checkpoints.py"
+
+
+def of(name: str, file: str, old: str, new: str, *tests: str) -> Mutation:
+    return Mutation(name, file, ((old, new),), tests or (RESUME,))
+
+
+COUNTERS = "self.counters = Counters(**state.numbers)"
+MUTATIONS = (
+    of("the optimizer's state is lost", STATE, 'if kind == "optimizer":', "if False:"),
+    of("its second moments are lost", STATE, 'if kind == "optimizer":', 'if kind == "optimizer" and "sq" not in rest:'),
+    of("its step counter is lost", STATE, 'if kind == "optimizer":', 'if kind == "optimizer" and "step" not in rest:'),
+    of("the data begins anew", LOOP, COUNTERS, "self.counters = Counters(**{**state.numbers, 'step': 0})"),
+    of("the data is one batch behind", LOOP, COUNTERS, COUNTERS + "; self.counters.step -= 1"),
+    Mutation("the schedule begins anew", LOOP, ((COUNTERS, COUNTERS + "; self.began = self.fraction"),
+             ("self.schedule.factor(self.fraction)", "self.schedule.factor(self.fraction - getattr(self, 'began', 0.0))")), (RESUME,)),
+    of("dropout is not keyed", LOOP, "            torch.manual_seed(address(self.seed,", "            (address(self.seed,"),
+    of("dropout is keyed by the process", LOOP, 'f"micro-batch {i}", step)', 'f"micro-batch {i}", step + id(self))'),
+    of("evaluations begin anew", LOOP, COUNTERS, COUNTERS + "; self.counters.evaluations = 0"),
+    of("buffers are lost", STATE, "model.state_dict().items()", "model.named_parameters()"),
+    of("the weights of the seed are kept", STATE, "model.load_state_dict(of_model, strict=True)", "of_model"),
+    of("what was measured twice stays twice", EXECUTE, "        attempt.append_measurement(point.to_dict())", "        attempt.append_measurement(point.to_dict()); attempt.append_measurement(point.to_dict())", KILL),
+    of("the curve is not cut", SAVING, "attempt.go_on_from(step)", "step", KILL),
+    of("a torn checkpoint is used", CHECKPOINTS, "if problem := _problem(checkpoint):", "if problem := None:", STORE),
+)  # fmt: skip
+
+
+def main(words: list[str]) -> int:
+    """Run every chosen mutation; print each verdict and the count."""
+    chosen = [m for m in MUTATIONS if not words or any(w in m.name for w in words)]
+    return plant(chosen, check_source=not words)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
