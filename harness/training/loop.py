@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from harness.core.model import LanguageModel
 from harness.core.slots import PRECISION
+from harness.data.batches import Batch
 from harness.errors import AblateError, Diverged
 from harness.training.config import TrainConfig
 from harness.training.evaluation import Evaluate, Evaluation
@@ -22,9 +23,9 @@ REPORTS = 100  # measurements of the training loss over the budget, besides the 
 
 
 class Batches(Protocol):
-    """Batches of (tokens, targets), each B T, by step: any step can be asked for at any time."""
+    """Batches by step, or plain tokens and targets: any step can be asked for at any time."""
 
-    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]: ...
+    def __getitem__(self, step: int) -> Batch | tuple[Tensor, Tensor]: ...
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def train(
     try:
         while spent < 1.0:
             started = time.perf_counter()
-            inputs, targets = (t.to(device, non_blocking=True) for t in batches[step])
+            inputs, targets, documents = Batch(*batches[step]).to(device)
             if step == 0:
                 _refuse_unshifted(inputs, targets)
             torch.manual_seed(address(seed, "step", step))
@@ -102,7 +103,7 @@ def train(
                 group["lr"] = factor * group["peak_lr"]
 
             with precision.autocast(device):
-                loss = model.losses(inputs, targets)
+                loss = model.losses(inputs, targets, documents=documents)
             loss.total.backward()
             grad_norm = nn.utils.clip_grad_norm_(model.parameters(), config.grad_clip)
             losses.append(loss.objective.item())
