@@ -6,7 +6,8 @@ from torch import nn
 from harness.bench.timing import interleaved
 from harness.core.model import LanguageModel
 from harness.core.spec import VariantSpec
-from harness.data.batches import Batches, BatchOrder
+from harness.data.batches import Batches
+from harness.data.order import BatchOrder, Windows
 from harness.training.config import TrainConfig
 from harness.training.evaluation import Evaluation
 from harness.training.loop import train
@@ -35,8 +36,8 @@ def loop_overhead(device: torch.device) -> float:
     )
     text = torch.randint(VOCAB_SIZE, (STEPS * BATCH_SIZE * SEQ_LEN + 1,)).numpy().astype("uint16")
     order = BatchOrder(len(text), BATCH_SIZE, SEQ_LEN, seed=0)
-    batches = Batches(text, order, device)
-    tokens, targets = batches[0]
+    batches = Batches(Windows(text, order), device)
+    tokens, targets, _ = batches[0]
 
     def whole_loop() -> None:
         model = LanguageModel(spec).initialize(0).to(device)

@@ -70,12 +70,17 @@ def _write_manifest(folder: Path) -> None:
     files = {
         file.relative_to(folder).as_posix(): {
             "bytes": file.stat().st_size,
-            "sha256": _sha256(file, file.stat().st_mtime_ns),
+            "sha256": file_digest(file),
         }
         for file in sorted(folder.rglob("*"))
         if file.is_file()
     }
     (folder / MANIFEST).write_text(json.dumps({"files": files}, indent=1), "utf-8")
+
+
+def file_digest(file: Path) -> str:
+    """Return the SHA-256 of a file, computed once in a process while the file stays as it is."""
+    return _sha256(file, file.stat().st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=1024)

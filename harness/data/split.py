@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,14 +19,25 @@ class Entry:
     digest: str
 
 
-def distinct(documents: Iterable[Document]) -> Iterator[tuple[Entry, str]]:
-    """Yield every document's entry and text, leaving out blank ones and repetitions of a text."""
-    seen: set[str] = set()
+def distinct(
+    documents: Iterable[Document], left_out: Counter[str] | None = None
+) -> Iterator[tuple[Entry, str]]:
+    """Yield every document's entry and text, leaving out blank ones and repetitions of a text.
+
+    Texts that differ in white space alone are the same: the first is kept. What is left out is
+    counted as `blank` or `repeated`.
+    """
+    seen: set[bytes] = set()
+    left_out = Counter() if left_out is None else left_out
     for document in documents:
+        words = " ".join(document.text.split())
+        key = hashlib.sha256(words.encode()).digest()
+        if not words or key in seen:
+            left_out["repeated" if words else "blank"] += 1
+            continue
+        seen.add(key)
         digest = hashlib.sha256(document.text.encode()).hexdigest()
-        if document.text.strip() and digest not in seen:
-            seen.add(digest)
-            yield Entry(document.id, document.stratum, digest), document.text
+        yield Entry(document.id, document.stratum, digest), document.text
 
 
 def hold_out(entries: Sequence[Entry], n: int) -> frozenset[str]:

@@ -17,8 +17,8 @@ from harness.core.initialization import addressed_normal
 from harness.core.model import LanguageModel
 from harness.core.slots import PRECISION
 from harness.core.spec import VariantSpec
-from harness.data.batches import BatchOrder
 from harness.data.dataset import HeldOut
+from harness.data.order import BatchOrder
 from harness.errors import Diverged
 from harness.experiments.run_config import RunConfig
 from harness.training.budget import Budget

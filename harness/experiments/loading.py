@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from harness.data.batches import BatchOrder
 from harness.data.dataset import load_dataset
 from harness.errors import ConfigError
 from harness.errors import Path as KeyPath
@@ -52,7 +51,7 @@ class Loaded:
             except ConfigError as error:
                 raise self._located(error.within("arms", name, "data")) from None
             try:
-                BatchOrder(len(dataset.train), arm.train.batch_size, arm.train.seq_len, seed=0)
+                dataset.order(arm.train.batch_size, arm.train.seq_len, seed=0)
             except ConfigError as error:
                 raise self._located(error.within("arms", name, "train")) from None
 

@@ -13,7 +13,9 @@ EVALUATION_BATCH = 32  # rows; fixed, because the number of rows changes the las
 
 def evaluator_of(run: RunConfig, dataset: Dataset, device: torch.device) -> Evaluator:
     """Return what scores the models of a run."""
-    return Evaluator(dataset.held_out, run.train.seq_len, EVALUATION_BATCH, device)
+    return Evaluator(
+        dataset.held_out, run.train.seq_len, EVALUATION_BATCH, device, dataset.separator
+    )
 
 
 def scores(evaluation: Evaluation, dataset: Dataset) -> dict[str, Any]:

@@ -62,6 +62,7 @@ class TrainConfig(Frozen):
                 given = {"name": default, **given}
             try:
                 chosen[key] = CHOSEN[key].resolve(given)
+                CHOSEN[key].build(chosen[key])  # refuses options that contradict each other
             except ConfigError as error:
                 problems += error.within(key).problems
                 chosen[key] = ComponentSpec(default)

@@ -21,7 +21,7 @@ class Evaluation:
     """How well a model predicts the held-out documents."""
 
     nats: tuple[float, ...]  # summed over the tokens of each document
-    n_bytes: tuple[int, ...]  # of each document
+    n_bytes: tuple[int, ...]  # of each document; 0 where it is no text of known size
     n_tokens: int
     n_correct: int
     # by layer that has experts, how many tokens met each of them
@@ -56,9 +56,13 @@ class Evaluation:
         return sum(max(load) * len(load) / sum(load) for load in loads) / len(loads)
 
     def metrics(self) -> dict[str, float]:
-        """Return the four metrics by name, and with experts the load of the busiest."""
+        """Return the metrics by name: without `val_bpb` where what is scored is no text of known
+        size, and with experts the load of the busiest.
+        """
         names = ["val_loss", "val_bpb", "val_accuracy", "val_perplexity"]
         names += ["expert_load_max"] if self.expert_tokens else []
+        if not all(self.n_bytes):
+            names.remove("val_bpb")
         return {name: getattr(self, name) for name in names}
 
 
@@ -66,10 +70,17 @@ class Evaluator:
     """Scores models on the same windows, in the same batches, always."""
 
     def __init__(
-        self, held_out: Sequence[HeldOut], seq_len: int, batch_size: int, device: torch.device
+        self,
+        held_out: Sequence[HeldOut],
+        seq_len: int,
+        batch_size: int,
+        device: torch.device,
+        separator: int | None = None,
     ) -> None:
         self.n_bytes = tuple(document.n_bytes for document in held_out)
-        self.batches: list[EvaluationBatch] = evaluation_batches(held_out, batch_size, seq_len)
+        self.batches: list[EvaluationBatch] = evaluation_batches(
+            held_out, batch_size, seq_len, separator
+        )
         self.device, self.seq_len = device, seq_len
 
     @torch.no_grad()
@@ -84,7 +95,8 @@ class Evaluator:
         for batch in self.batches:
             tokens, targets = batch.tokens.to(self.device), batch.targets.to(self.device)
             counted = targets != IGNORE
-            hidden, context = model.hidden(tokens)
+            documents = None if batch.documents is None else batch.documents.to(self.device)
+            hidden, context = model.hidden(tokens, documents=documents)
             losses, correct = token_losses(hidden.flatten(0, 1), model.head, targets.flatten())
             losses = losses.double().view(targets.shape).cpu()
             nats.index_add_(0, batch.document, losses.sum(1))

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from harness.core.cross_entropy import IGNORE
 from harness.core.model import LanguageModel
 from harness.core.slots import PRECISION
+from harness.data.batches import Batch
 from harness.errors import AblateError, Diverged
 from harness.training.config import TrainConfig
 from harness.training.evaluation import Evaluate, Evaluation
@@ -24,9 +24,9 @@ REPORTS = 100  # measurements of the training loss over the budget, besides the 
 
 
 class Batches(Protocol):
-    """Batches of (tokens, targets), each B T, by step: any step can be asked for at any time."""
+    """Batches by step, or plain tokens and targets: any step can be asked for at any time."""
 
-    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]: ...
+    def __getitem__(self, step: int) -> Batch | tuple[Tensor, Tensor]: ...
 
 
 @dataclass(frozen=True)
@@ -150,20 +150,20 @@ class Training:
 
     def _step(self) -> "_Step":
         now, started = self.counters, time.perf_counter()
-        inputs, targets = (t.to(self.device, non_blocking=True) for t in self.batches[now.step])
+        batch = Batch(*self.batches[now.step]).to(self.device)
         if now.step == 0:
-            _refuse_unshifted(inputs, targets)
+            _refuse_unshifted(batch)
         factor = self.schedule.factor(self.fraction)
         for group in self.optimizer.param_groups:
             group["lr"] = factor * group["peak_lr"]
-        loss, auxiliary = self._backward(inputs, targets)
+        loss, auxiliary = self._backward(batch)
         grad_norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.grad_clip)
         done = _Step(
             loss=loss,
             auxiliary=auxiliary,
             grad_norm=grad_norm.item(),
             lr=self.optimizer.param_groups[0]["lr"],
-            tokens=inputs.numel(),
+            tokens=batch.tokens.numel(),
         )
         _stop_if_diverged(done.loss, done.grad_norm, now.step)
         self.optimizer.step()
@@ -173,18 +173,18 @@ class Training:
         now.seconds += done.seconds
         return done
 
-    def _backward(self, inputs: Tensor, targets: Tensor) -> tuple[float, float]:
+    def _backward(self, batch: Batch) -> tuple[float, float]:
         """Add up gradients, one micro-batch after the other; return the loss in its two parts."""
         n, step, sums = self.config.micro_batches, self.counters.step, torch.zeros(2)
-        n_targets = (targets != IGNORE).sum()
-        for i, (x, y) in enumerate(zip(inputs.chunk(n), targets.chunk(n), strict=True)):
+        n_targets = batch.n_targets
+        for i, part in enumerate(batch.chunk(n)):
             torch.manual_seed(address(self.seed, "step" if i == 0 else f"micro-batch {i}", step))
             with self.precision.autocast(self.device):
-                loss = self.model.losses(x, y)
-            share = 1.0 if n == 1 else (y != IGNORE).sum() / n_targets
+                loss = self.model.losses(part.tokens, part.targets, documents=part.documents)
+            share = 1.0 if n == 1 else part.n_targets / n_targets
             (loss.total * share).backward()
-            parts = loss.objective.detach(), torch.as_tensor(loss.auxiliary).detach()
-            sums += torch.stack([part.cpu() * share for part in parts])
+            losses = loss.objective.detach(), torch.as_tensor(loss.auxiliary).detach()
+            sums += torch.stack([value.cpu() * share for value in losses])
         objective, auxiliary = sums.tolist()
         return objective, auxiliary
 
@@ -241,9 +241,10 @@ def train(
     yield from whole
 
 
-def _refuse_unshifted(inputs: Tensor, targets: Tensor) -> None:
+def _refuse_unshifted(batch: Batch) -> None:
     """Refuse to train the identity. Rows of one token say nothing: there both look alike."""
-    if torch.equal(inputs, targets) and bool((inputs != inputs[:, :1]).any()):
+    tokens = batch.tokens
+    if torch.equal(tokens, batch.targets) and bool((tokens != tokens[:, :1]).any()):
         shifted = "targets must be the next tokens; the loss shifts nothing"
         raise AblateError(f"the targets of the first batch are its tokens: {shifted}")
 

@@ -44,7 +44,7 @@ MODEL, ATTEND, MASKS, COUNTS, QUANTIZE, ROUTING, DRAW, SPEC = (
 FOREIGN, FROM_CONFIG, CHECKPOINT = (
     f"harness/interop/{n}.py" for n in ("foreign", "from_config", "checkpoint")
 )
-ANATOMY, BATCHES = "harness/experiments/anatomy.py", "harness/data/batches.py"
+ANATOMY, ORDER = "harness/experiments/anatomy.py", "harness/data/order.py"
 GRADIENTS, EVALUATION = "harness/training/gradients.py", "harness/training/evaluation.py"
 PAGE = "docs/coming-from.md"
 
@@ -133,7 +133,7 @@ MUTATIONS = (
     of("R1-16", "nothing is computed again", MODEL, "if self.checkpointing and torch.is_grad_enabled():", "if False:"),
     of("R1-18", "uniform weights in a wider range", DRAW, "shape[-1] ** -0.5", "(3 / shape[-1]) ** 0.5"),
     of("R1-21", "the deviation is not that asked for", DRAW, "return init.std * addressed_normal", "return 2 * init.std * addressed_normal"),
-    of("R3-15", "targets are the tokens", BATCHES, "batch[:, 1:].contiguous()", "batch[:, :-1].contiguous()"),
+    of("R3-15", "targets are the tokens", ORDER, "windows[:, 1:]", "windows[:, :-1]"),
     of("R3-17", "the deviation of weight_init is not read", FOREIGN, '"weight_init": Key("init.std", (0.02, 0.0))', '"weight_init": Key("", (0.02, 0.0))'),
     of("R4-13", "only the first parameter of a block counts", GRADIENTS, "for p in b.parameters()", "for p in list(b.parameters())[:1]"),
 )  # fmt: skip

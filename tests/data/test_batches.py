@@ -2,18 +2,21 @@ import numpy as np
 import pytest
 import torch
 
-from harness.data.batches import IGNORE, BatchOrder, batches, evaluation_batches
-from harness.data.dataset import Dataset, HeldOut
+from harness.data.batches import batches, evaluation_batches
+from harness.data.dataset import HeldOut, TokenDataset
+from harness.data.order import IGNORE, BatchOrder
 from harness.data.tokenizers import TOKENIZER
 from harness.errors import ConfigError
 
 CPU = torch.device("cpu")
 
 
-def dataset(n_tokens):
+def dataset(n_tokens, **changes):
     """Tokens that are their own position."""
     tokens = np.arange(n_tokens, dtype=np.uint16)
-    return Dataset(tokens, [], TOKENIZER["byte"](), "", n_tokens, 1)
+    return TokenDataset(
+        train=tokens, held_out=[], tokenizer=TOKENIZER["byte"](), fingerprint="", **changes
+    )
 
 
 def take(data, steps, seed=0):
@@ -22,7 +25,8 @@ def take(data, steps, seed=0):
 
 
 def test_tokens_and_targets_are_int64_windows_of_neighbours():
-    tokens, targets = batches(dataset(1000), 4, 8, 0, CPU)[5]
+    tokens, targets, documents = batches(dataset(1000), 4, 8, 0, CPU)[5]
+    assert documents is None
     assert tokens.shape == targets.shape == (4, 8)
     assert tokens.dtype == targets.dtype == torch.int64
     assert torch.equal(targets, tokens + 1)
@@ -63,7 +67,7 @@ def test_any_step_can_be_asked_for_in_any_order():
     steps = list(range(100))
     forward = take(dataset(1000), steps)
     backward = take(dataset(1000), reversed(steps))[::-1]
-    for (a, b), (c, d) in zip(forward, backward, strict=True):
+    for (a, b, _), (c, d, _) in zip(forward, backward, strict=True):
         assert torch.equal(a, c)
         assert torch.equal(b, d)
 

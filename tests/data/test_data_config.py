@@ -13,6 +13,8 @@ def test_nothing_said_is_sotu_with_a_small_bpe():
         "held_out_documents": 32,
         "held_out_bytes": 4096,
         "max_documents": None,
+        "split": {"name": "documents"},
+        "packing": "stream",
     }
 
 

@@ -3,7 +3,7 @@ import pytest
 import tokenizers
 
 from harness.data.tokenizers import TOKENIZER
-from harness.errors import ConfigError
+from harness.errors import AblateError, ConfigError
 
 TRAINING = ["the cat sat on the mat; the cat ate the rat.\n" * 20, "Straße, naïve, 東京 😀\r\n"]
 NASTY = [
@@ -17,11 +17,18 @@ NASTY = [
 ]
 
 
-@pytest.fixture(params=list(TOKENIZER))
+OPTIONS = {"byte": {}, "bpe": {}}
+
+
+@pytest.fixture(params=OPTIONS)
 def tokenizer(request):
-    tokenizer = TOKENIZER[request.param]()
+    tokenizer = TOKENIZER[request.param](**OPTIONS[request.param])
     tokenizer.train(TRAINING)
     return tokenizer
+
+
+def test_every_tokenizer_of_text_is_tested_here():
+    assert set(OPTIONS) == {name for name in TOKENIZER if TOKENIZER[name].of_text}
 
 
 def test_decoding_returns_the_text(tokenizer):
@@ -105,3 +112,29 @@ def test_bpe_does_not_memorise_what_it_saw_once():
     tokenizer = TOKENIZER["bpe"]()
     tokenizer.train([" zq zq", " once"])
     assert [len(ids) for ids in tokenizer.encode([" zq", " once"])] == [1, 5]
+
+
+def test_ids_are_written_as_numbers():
+    ids = TOKENIZER["ids"](vocab_size=100, separator=3)
+    assert ids.encode(["17 4  9", "", "99\n0"]) == [[17, 4, 9], [], [99, 0]]
+    assert ids.decode(np.array([3, 17, 4, 3])) == "17 4"
+    assert not ids.of_text
+
+
+@pytest.mark.parametrize("word", ["100", "-1", "x", "1.0", "²"])
+def test_a_word_that_is_no_id_is_named(word):
+    with pytest.raises(AblateError, match=f"ids below 100 .* but got {word!r}"):
+        TOKENIZER["ids"](vocab_size=100).encode([f"1 {word} 3"])
+
+
+def test_the_library_tokenizers_reads_ids_too():
+    ids = TOKENIZER["ids"](vocab_size=12)
+    code = tokenizers.Tokenizer.from_str(ids.to_json())
+    assert code.encode("11 4 9").ids == [11, 4, 9]
+    assert code.decode([11, 4, 9, 0]) == "11 4 9"
+    assert code.get_vocab_size() == 12
+
+
+def test_a_separator_is_an_id():
+    with pytest.raises(ConfigError, match=r"separator must be below vocab_size \(4\), got 4"):
+        TOKENIZER.build(TOKENIZER.resolve({"name": "ids", "vocab_size": 4, "separator": 4}))

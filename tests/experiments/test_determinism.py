@@ -81,7 +81,7 @@ def test_a_replica_has_other_weights_and_other_data(runs, reference, tmp_path):
     assert documents.keys() == before[1].keys()  # the split is the same
     dataset = load_dataset(copy.data)
     starts = [
-        batches(dataset, 2, 32, seed, CPU).order.starts(0)
+        batches(dataset, 2, 32, seed, CPU).order.order.starts(0)
         for seed in (copy.effective_seed, planned.config.effective_seed)
     ]
     assert not np.array_equal(*starts)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from harness.data.batches import Batches, BatchOrder
+from harness.data.batches import Batches
+from harness.data.order import BatchOrder, Windows
 from harness.errors import AblateError
 
 pytestmark = pytest.mark.row("R3-15")
@@ -24,7 +25,7 @@ def test_a_batch_has_the_token_after_each_as_its_target():
     text = np.random.default_rng(0).integers(0, 32, 500).astype(np.uint16)
     order = BatchOrder(len(text), batch_size=3, seq_len=16, seed=0)
     for step in range(6):
-        tokens, targets = Batches(text, order, torch.device("cpu"))[step]
+        tokens, targets, _ = Batches(Windows(text, order), torch.device("cpu"))[step]
         for row, start in enumerate(order.starts(step)):
             assert tokens[row].tolist() == text[start : start + 16].tolist()
             assert targets[row].tolist() == text[start + 1 : start + 17].tolist()

@@ -121,8 +121,8 @@ MUTATIONS = (
        "1 / (y.square().mean(-1, keepdim=True).sqrt() + self.eps)"),
     of("norm takes the mean away", RMS, "y = x.float()", "y = x.float() - x.float().mean(-1, keepdim=True)"),
     of("weight before the cast", RMS, "self._scale(y.to(x.dtype))", "self._scale(y).to(x.dtype)"),
-    of("target not shifted", "harness/data/batches.py", "batch[:, 1:].contiguous()",
-       "batch[:, :-1].contiguous()", "tests/data/test_batches.py"),
+    of("target not shifted", "harness/data/order.py", "windows[:, 1:]",
+       "windows[:, :-1]", "tests/data/test_batches.py"),
     of("target shifted twice", "variants/objective/next_token.py", "targets.flatten(), self.z_loss)",
        "targets.roll(-1, 1).flatten(), self.z_loss)", PARITY, CONTRACTS),
     # wiring

@@ -3,9 +3,9 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
-from harness.core.registry import Registry
+from harness.core.registry import ComponentSpec, Registry
 
 
 class Tokenizer(ABC):
@@ -17,8 +17,10 @@ class Tokenizer(ABC):
     Attributes:
         vocab_size: how many ids there are, whether or not training finds a use for all of them.
         separator: the id that stands between documents and that no text encodes to.
+        of_text: whether ids stand for any text, so that bits per byte mean something.
     """
 
+    of_text: ClassVar[bool] = True
     vocab_size: int
     separator: int
 
@@ -47,5 +49,14 @@ class Tokenizer(ABC):
     def load(cls, folder: Path, **options: Any) -> Self:
         """Return the tokenizer that `save` wrote into `folder`, given the options it had."""
 
+    def content(self) -> dict[str, Any]:
+        """Return what identifies it besides its options; these replace options of the same name."""
+        return {}
+
 
 TOKENIZER: Registry[Tokenizer] = Registry("tokenizer", Tokenizer, "harness.data.tokenizers")
+
+
+def identity(spec: ComponentSpec) -> dict[str, Any]:
+    """Write a tokenizer for a fingerprint: by its content where it has any before training."""
+    return {**TOKENIZER.non_default(spec), **TOKENIZER.build(spec).content()}

@@ -4,23 +4,23 @@ from typing import Annotated
 
 import torch
 from pydantic import Field
-from torch import nn
 
+from harness.core.model import LanguageModel
 from harness.training.optimizers import OPTIMIZER, Optimizer
-
-Beta = Annotated[float, Field(ge=0, lt=1)]
+from harness.training.optimizers._groups import Beta, Decay, Decays, Rate, decay_groups
 
 
 @OPTIMIZER.register("adamw")
 class AdamW(Optimizer):
-    """AdamW; parameters with one axis (norms, biases) do not decay.
+    """AdamW; parameters with one axis (norms, biases) do not decay, unless asked to.
 
     Options:
         lr: Peak learning rate, > 0.
         beta1: Decay of the mean of gradients.
         beta2: Decay of the mean of their squares.
         eps: Added to the root of the mean square.
-        weight_decay: Per step and unit of learning rate, on matrices.
+        weight_decay: Per step and unit of learning rate.
+        decays: What decays: `matrices`, or `all` parameters.
 
     Source:
         Loshchilov and Hutter 2017, "Decoupled Weight Decay Regularization", arXiv:1711.05101;
@@ -30,20 +30,18 @@ class AdamW(Optimizer):
     def __init__(
         self,
         *,
-        lr: Annotated[float, Field(gt=0, le=100)] = 4e-3,
+        lr: Rate = 4e-3,
         beta1: Beta = 0.9,
         beta2: Beta = 0.99,
         eps: Annotated[float, Field(gt=0)] = 1e-8,
-        weight_decay: Annotated[float, Field(ge=0)] = 0.1,
+        weight_decay: Decay = 0.1,
+        decays: Decays = "matrices",
     ) -> None:
-        self.lr, self.betas, self.eps, self.weight_decay = lr, (beta1, beta2), eps, weight_decay
+        self.lr, self.betas, self.eps = lr, (beta1, beta2), eps
+        self.weight_decay, self.decays = weight_decay, decays
 
-    def build(self, model: nn.Module) -> torch.optim.Optimizer:
-        """Return torch's fused AdamW with a group that decays and one that does not."""
-        matrices = [p for p in model.parameters() if p.ndim >= 2]
-        vectors = [p for p in model.parameters() if p.ndim < 2]
-        groups = [
-            {"params": matrices, "weight_decay": self.weight_decay, "peak_lr": self.lr},
-            {"params": vectors, "weight_decay": 0.0, "peak_lr": self.lr},
-        ]
+    def build(self, model: LanguageModel) -> torch.optim.Optimizer:
+        """Return torch's fused AdamW with a group of matrices and one of vectors."""
+        groups = decay_groups(model.parameters(), self.weight_decay, self.decays)
+        groups = [group | {"peak_lr": self.lr} for group in groups]
         return torch.optim.AdamW(groups, lr=self.lr, betas=self.betas, eps=self.eps, fused=True)

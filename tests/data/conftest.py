@@ -1,0 +1,7 @@
+import pytest
+import torch
+
+
+@pytest.fixture
+def cpu():
+    return torch.device("cpu")
