@@ -142,6 +142,7 @@ def test_what_small_singular_values_become_is_said_truly():
     assert (grown / values).max() <= 485
 
 
+@pytest.mark.row("R4-09")  # its products are of the shorter side
 @pytest.mark.parametrize("shape", [(1, 32, 64), (1, 64, 32), (5, 24, 24), (3, 16, 48)])
 @pytest.mark.parametrize("n_steps", [1, 5])
 def test_the_flops_of_the_iteration_are_those_that_torch_counts(shape, n_steps):
