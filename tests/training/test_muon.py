@@ -95,6 +95,13 @@ def test_experts_routers_and_modules_of_the_objective_are_orthogonalised(lab):
     assert "objective.ahead.0.join.weight" in names
 
 
+def test_a_matrix_that_layers_share_is_taken_once(lab):
+    model = lab.new_model(n_layers=2)
+    model.blocks[1].ffn.up_proj.weight = model.blocks[0].ffn.up_proj.weight
+    hidden, *_ = muon().build(model).param_groups
+    assert len(hidden["params"]) == 2 * 7 - 1
+
+
 # The iteration
 
 
