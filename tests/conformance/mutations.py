@@ -46,6 +46,13 @@ FOREIGN, FROM_CONFIG, CHECKPOINT = (
 )
 ANATOMY, ORDER = "harness/experiments/anatomy.py", "harness/data/order.py"
 GRADIENTS, EVALUATION = "harness/training/gradients.py", "harness/training/evaluation.py"
+LOOP = "harness/training/loop.py"
+OPTIMIZER_GROUPS, MUON_STEP, NEWTON_SCHULZ = (
+    f"harness/training/optimizers/_{n}.py" for n in ("groups", "muon_adamw", "newton_schulz")
+)
+WARMUP, COSINE, COMBINED = (
+    f"harness/training/schedules/{n}.py" for n in ("_warmup", "cosine", "combined")
+)
 PAGE = "docs/coming-from.md"
 
 TESTS = covering_tests()
@@ -135,6 +142,17 @@ MUTATIONS = (
     of("R1-21", "the deviation is not that asked for", DRAW, "return init.std * addressed_normal", "return 2 * init.std * addressed_normal"),
     of("R3-15", "targets are the tokens", ORDER, "windows[:, 1:]", "windows[:, :-1]"),
     of("R3-17", "the deviation of weight_init is not read", FOREIGN, '"weight_init": Key("init.std", (0.02, 0.0))', '"weight_init": Key("", (0.02, 0.0))'),
+    of("R3-18", "norms decay", OPTIMIZER_GROUPS, 'weight_decay if decays == "all" else 0.0', "weight_decay"),
+    of("R3-19", "Muon climbs", MUON_STEP, "alpha=-group", "alpha=group"),
+    of("R3-20", "the first step's factor is lost", WARMUP, "min(self.first + spent / self.warmup, 1.0)", "min(spent / self.warmup, 1.0)"),
+    of("R3-21", "the rate may end above its peak", WARMUP, "Final = Annotated[float, Field(ge=0, le=1)]", "Final = Annotated[float, Field(ge=0)]"),
+    of("R3-22", "only the first group follows the schedule", LOOP, 'group["lr"] = factor', 'optimizer.param_groups[0]["lr"] = factor'),
+    of("R3-23", "parts may overlap", COMBINED, "if not all(a < b for a, b in pairwise(ends)):", "if False:"),
+    of("R4-08", "always Nesterov's momentum", MUON_STEP, 'if group["nesterov"] else buffer', "if True else buffer"),
+    of("R4-09", "tall matrices are not turned", NEWTON_SCHULZ, "if x.shape[1] > x.shape[2]:", "if False:"),
+    of("R4-10", "tall matrices move no further", MUON_STEP, "math.sqrt(max(1.0, d_out / d_in))", "1.0"),
+    of("R4-11", "the embedding is orthogonalised", OPTIMIZER_GROUPS, "for layer in layers for p", "for layer in (model.embedding, *layers) for p"),
+    of("R4-22", "the schedule ends with the budget", COSINE, "spent / self.cycle", "spent"),
     of("R4-13", "only the first parameter of a block counts", GRADIENTS, "for p in b.parameters()", "for p in list(b.parameters())[:1]"),
 )  # fmt: skip
 

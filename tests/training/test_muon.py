@@ -95,6 +95,13 @@ def test_experts_routers_and_modules_of_the_objective_are_orthogonalised(lab):
     assert "objective.ahead.0.join.weight" in names
 
 
+def test_a_matrix_that_layers_share_is_taken_once(lab):
+    model = lab.new_model(n_layers=2)
+    model.blocks[1].ffn.up_proj.weight = model.blocks[0].ffn.up_proj.weight
+    hidden, *_ = muon().build(model).param_groups
+    assert len(hidden["params"]) == 2 * 7 - 1
+
+
 # The iteration
 
 
@@ -142,6 +149,7 @@ def test_what_small_singular_values_become_is_said_truly():
     assert (grown / values).max() <= 485
 
 
+@pytest.mark.row("R4-09")  # its products are of the shorter side
 @pytest.mark.parametrize("shape", [(1, 32, 64), (1, 64, 32), (5, 24, 24), (3, 16, 48)])
 @pytest.mark.parametrize("n_steps", [1, 5])
 def test_the_flops_of_the_iteration_are_those_that_torch_counts(shape, n_steps):

@@ -127,6 +127,18 @@ def test_the_loss_of_one_batch_falls_within_20_steps(lab, written, kind):
 
 
 @every_optimizer
+@pytest.mark.row("R3-19")
+def test_each_group_alone_lowers_the_loss(lab, written):
+    for alone in range(len(recipe(written).build(lab.model).param_groups)):
+        model = lab.new_model(**MODELS["experts"], init={"std": 0.1})
+        optimizer = recipe(written).build(model)
+        for i, group in enumerate(optimizer.param_groups):
+            group["lr"] *= i == alone
+        first, *_, last = take_steps(lab, model, optimizer, [0] * 10)
+        assert last < first - 1e-4, f"group {alone}"
+
+
+@every_optimizer
 @pytest.mark.row("R3-22")
 def test_every_group_follows_the_schedule_at_every_step(lab, written):
     seen = []

@@ -7,7 +7,6 @@ from pydantic import Field
 from torch import nn
 
 from harness.core.grouped import GroupedLinear
-from harness.core.head import Head
 from harness.core.model import LanguageModel
 
 Rate = Annotated[float, Field(gt=0, le=100)]
@@ -44,7 +43,7 @@ def hidden_matrices(model: LanguageModel) -> list[nn.Parameter]:
         layer
         for part in (model.blocks, model.objective)
         for layer in part.modules()
-        if isinstance(layer, nn.Linear | GroupedLinear) and not isinstance(layer, Head)
+        if isinstance(layer, nn.Linear | GroupedLinear)
     ]
     # of the whole layer: a weight that is quantised while training is a parameter further inside
     return list(dict.fromkeys(p for layer in layers for p in layer.parameters() if p.ndim >= 2))
