@@ -1,7 +1,7 @@
 """The edges of the program, where data from outside becomes typed: pydantic, strict and frozen."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -62,8 +62,12 @@ def _problem(error: Any, schema: type[BaseModel]) -> Problem:
 def _keys_beside(path: tuple[Any, ...], schema: type[BaseModel]) -> list[str]:
     """The keys that would have been right where an unknown one was found."""
     for key in path[:-1]:
+        if isinstance(key, int):  # a place in a list of the schema
+            continue
         field = schema.model_fields.get(key)
         annotation = field.annotation if field else None
+        if get_origin(annotation) is list:
+            (annotation,) = get_args(annotation)
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             return []
         schema = annotation

@@ -20,6 +20,7 @@ def cost_differences(arm: Mapping[str, Any], against: Mapping[str, Any]) -> dict
 
     Active parameters and weight bytes go with the parameters, and are named where they do not.
     """
+    arm, against = _with_updates(arm), _with_updates(against)
     # what a plan of an earlier version did not price is not compared
     known = [key for key in COSTS if key in arm and key in against]
     off = {key: _relative(arm[key], against[key]) for key in known}
@@ -32,6 +33,12 @@ def cost_differences(arm: Mapping[str, Any], against: Mapping[str, Any]) -> dict
 def signed_percent(difference: float) -> str:
     """Write 0.038 as `+3.8 %`."""
     return f"{100 * difference:+.1f} %"
+
+
+def _with_updates(cost: Mapping[str, Any]) -> dict[str, Any]:
+    """Charge training with what its optimizer computes."""
+    key, updates = "train_flops_per_token", cost.get("update_flops_per_token", 0.0)
+    return {**cost, key: cost[key] + updates} if key in cost else dict(cost)
 
 
 def _relative(cost: float, reference: float) -> float:

@@ -10,7 +10,8 @@ from harness.data.batches import Batches
 from harness.data.order import BatchOrder, Windows
 from harness.training.config import TrainConfig
 from harness.training.evaluation import Evaluation
-from harness.training.loop import train
+from harness.training.flops import TrainingFlops
+from harness.training.loop import Training
 from harness.training.optimizers import OPTIMIZER
 
 STEPS, ROUNDS = 200, 7
@@ -41,7 +42,7 @@ def loop_overhead(device: torch.device) -> float:
 
     def whole_loop() -> None:
         model = LanguageModel(spec).initialize(0).to(device)
-        for _ in train(model, batches, _nothing, config, flops_per_token=1.0, seed=0):
+        for _ in Training(model, batches, _nothing, config, flops=TrainingFlops(1.0), seed=0):
             pass
 
     def bare_steps() -> None:

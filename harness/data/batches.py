@@ -1,6 +1,6 @@
 """Batches of tensors: those of training by step, and those that a model is scored on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,22 +21,31 @@ class Batch(NamedTuple):
 
     def to(self, device: torch.device) -> "Batch":
         """Return it on a device, without waiting for what is already under way there."""
-        tokens, targets, documents = self
-        apart = None if documents is None else documents.to(device, non_blocking=True)
-        return Batch(
-            tokens.to(device, non_blocking=True), targets.to(device, non_blocking=True), apart
-        )
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
 
     @property
     def n_targets(self) -> Int64[Tensor, ""]:
         """How many targets are scored."""
         return (self.targets != IGNORE).sum()
 
+    def rows(self, part: slice) -> "Batch":
+        """Return some of its rows."""
+        return self._each(lambda tensor: tensor[part])
+
+    def cut(self, seq_len: int) -> "Batch":
+        """Return its rows cut into several of `seq_len` tokens, which must divide theirs."""
+        return self._each(lambda tensor: tensor.reshape(-1, seq_len))
+
     def chunk(self, n: int) -> "list[Batch]":
-        """Return it in `n` parts with as many rows each."""
+        """Return it in at most `n` parts of as many rows each; the last may have fewer."""
+        size = -(-len(self.tokens) // n)
+        starts = range(0, len(self.tokens), size)
+        return [self.rows(slice(start, start + size)) for start in starts]
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         tokens, targets, documents = self
-        apart = [None] * n if documents is None else documents.chunk(n)
-        return list(map(Batch, tokens.chunk(n), targets.chunk(n), apart))
+        apart = None if documents is None else change(documents)
+        return Batch(change(tokens), change(targets), apart)
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def _training_seconds(arm: PlannedArm, flops_per_s: float) -> float:
     evaluating = train.evaluations * _scoring_flops(arm) / flops_per_s
     if train.budget.unit == "seconds":
         return train.budget.amount + evaluating
-    training = _training_flops(train.budget, cost, train.batch_size * train.seq_len)
+    training = _training_flops(train.budget, cost, train.tokens_per_step)
     return training / flops_per_s + evaluating
 
 

@@ -25,6 +25,7 @@ from harness.store.records import Heartbeat, Result, RunRecord
 from harness.store.status import Status
 from harness.training.environment import describe_environment, make_deterministic
 from harness.training.evaluation import Evaluation
+from harness.training.flops import training_flops
 from harness.training.gradients import gradient_norms
 from harness.training.loop import Measurement, Training
 from harness.training.randomness import address
@@ -90,6 +91,7 @@ def _train(
     if config.compile:
         model.compile_trunk()
     cost = measure_cost(run.variant, config.seq_len)
+    flops = training_flops(run.variant, config, cost)
     order = batches(dataset, config.batch_size, config.seq_len, seed, device)
     norms = {"start": gradient_norms(model, *order[0])}
     training = Training(
@@ -97,7 +99,7 @@ def _train(
         order,
         evaluator_of(run, dataset, device),
         config,
-        flops_per_token=cost.train_flops_per_token,
+        flops=flops,
         seed=seed,
         state=resume(attempt, device),
     )
@@ -117,7 +119,7 @@ def _train(
         status=Status.DONE,
         seconds=last[0].seconds,
         **{**found, "metrics": {**_spent(last[0]), **found["metrics"]}},
-        cost=cost.to_dict(),
+        cost=cost.to_dict() | {"update_flops_per_token": flops.per_step / config.tokens_per_step},
         grad_norm_by_layer=norms,
         resumes=attempt.read_resumes(),
         weights_sha256=attempt.write_weights(partial(save_weights, model)),

@@ -18,6 +18,7 @@ from harness.experiments.run_config import RunConfig
 from harness.quantities import format_bytes
 from harness.store.runs import RunStore
 from harness.training.environment import environment_class, total_memory
+from harness.training.flops import training_flops
 
 
 def make_plan(
@@ -78,6 +79,7 @@ def _plan_arm(
             axis, tolerance = resolved.match.axis, resolved.match.tolerance
             goal = AXES[axis][1](target.matched.cost)
             matched = match_d_ff(arm.variant, goal, axis, tolerance, seq_len)
+        flops = training_flops(matched.spec, arm.train, matched.cost)
     except ConfigError as error:
         raise error.within("variant") from None
     except AblateError as error:
@@ -87,7 +89,7 @@ def _plan_arm(
     if arm.init_from:
         arm.init_from.check(matched.spec)
         arm.init_from.check_tokenizer(arm.data)
-    return PlannedArm(arm, matched, memory)
+    return PlannedArm(arm, matched, flops, memory)
 
 
 def _plan_runs(
@@ -171,16 +173,21 @@ def _record(
 
 
 def _arm_record(planned: PlannedArm) -> dict[str, Any]:
-    cost = planned.matched.cost
+    cost, train = planned.matched.cost, planned.arm.train
+    update = planned.flops.per_step / train.tokens_per_step
     return {
         "variant": planned.matched.spec.to_dict(),
         "data": planned.arm.data.to_dict(),
-        "train": planned.arm.train.to_dict(),
+        "train": train.to_dict(),
         "init_from": planned.arm.init_from.to_dict() if planned.arm.init_from else None,
         "changes": planned.arm.changes,
         "factors": planned.arm.levels,
         "matched": planned.matched.to_dict(),
-        "cost": {**cost.to_dict(), "cache_seq_len": cost.seq_len},
+        "cost": {
+            **cost.to_dict(),
+            "update_flops_per_token": update,
+            "cache_seq_len": cost.seq_len,
+        },
     }
 
 

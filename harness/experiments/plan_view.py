@@ -25,6 +25,7 @@ def plan_view(
         _sentence("held equal", record["held_equal"]),
         _sentence("differs", record["differs"] or ["neither a setting nor a cost"]),
         *_same_runs(record),
+        *_updates(record),
         f"runs: {len(plan.runs)} ({len(plan.arms)} arms x {len(record['seeds'])} seeds), "
         f"{len(plan.runs) - len(plan.pending)} already in the store; {plan.work}",
         "time: "
@@ -50,6 +51,15 @@ def _same_runs(record: dict[str, Any]) -> Iterator[str]:
     for arms in by_run.values():
         if len(arms) > 1:
             yield f"the same: {', '.join(arms)}; there is nothing to compare between them"
+
+
+def _updates(record: dict[str, Any]) -> Iterator[str]:
+    """Say what optimizers multiply, where they do: it is charged to budgets in FLOPs."""
+    for name, arm in record["arms"].items():
+        train, update = (arm["cost"][f"{key}_flops_per_token"] for key in ("train", "update"))
+        if update:
+            share = f"{update / (train + update):.0%} of its training FLOPs"
+            yield f"updates by {arm['train']['optimizer']['name']}: {name} spends {share} on them"
 
 
 def _arms(record: dict[str, Any]) -> Table:

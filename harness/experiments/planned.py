@@ -10,6 +10,7 @@ from harness.experiments.config import Arm, Resolved
 from harness.experiments.conversion import Conversion
 from harness.experiments.run_config import RunConfig
 from harness.store.attempt import Attempt
+from harness.training.flops import TrainingFlops
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class PlannedArm:
 
     arm: Arm
     matched: Matched
+    flops: TrainingFlops
     memory: int  # bytes of a training step, roughly
 
     @property

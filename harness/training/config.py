@@ -1,7 +1,8 @@
 """How to train, as data: the same for every arm of an ablation unless the arm is about it."""
 
 from collections.abc import Mapping
-from typing import Any
+from itertools import pairwise, product
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -12,6 +13,7 @@ from harness.schema import Frozen, parse
 from harness.training.budget import Budget
 from harness.training.optimizers import OPTIMIZER
 from harness.training.schedules import SCHEDULE
+from harness.training.stages import Stage
 
 CHOSEN: dict[str, Registry[Any]] = {"optimizer": OPTIMIZER, "schedule": SCHEDULE}
 DEFAULTS = {"optimizer": "adamw", "schedule": "cosine"}
@@ -26,7 +28,9 @@ class TrainConfig(Frozen):
     rounding. `compile` lets torch compile the model without its head. A batch may be computed in
     `micro_batches` parts, one after the other, for less memory: a step stays one update, and the
     gradients are those of the whole batch, but for losses over a batch, such as the balance of
-    experts.
+    experts. With `ema`, what is evaluated and kept is an exponential moving average of the weights,
+    of that decay. `stages` have smaller batches or shorter sequences for the first parts of the
+    budget.
     """
 
     budget: Budget
@@ -39,6 +43,19 @@ class TrainConfig(Frozen):
     gradient_checkpointing: bool = False
     compile: bool = False
     micro_batches: Count = 1
+    ema: Annotated[float, Field(ge=0, lt=1)] | None = None
+    stages: list[Stage] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _stages_fit(self) -> "TrainConfig":
+        ends = [0.0, *(stage.until for stage in self.stages)]
+        if not all(a < b for a, b in pairwise(ends)):
+            raise ValueError(f"stages must end one after the other, but got {ends[1:]}")
+        for stage, (key, whole) in product(self.stages, self._whole().items()):
+            part = getattr(stage, key) or whole
+            if whole % part:
+                raise ValueError(f"{key} of a stage ({part}) must divide {key} ({whole})")
+        return self
 
     @model_validator(mode="after")
     def _equal_parts(self) -> "TrainConfig":
@@ -46,6 +63,23 @@ class TrainConfig(Frozen):
             parts = f"micro_batches ({self.micro_batches}) must divide batch_size"
             raise ValueError(f"{parts} ({self.batch_size})")
         return self
+
+    def stage(self, spent: float) -> Stage | None:
+        """Return the stage when a fraction of the budget is spent, None after the last."""
+        return next((stage for stage in self.stages if spent < stage.until), None)
+
+    @property
+    def tokens_per_step(self) -> int:
+        """Tokens of an update, after the last stage."""
+        return self.batch_size * self.seq_len
+
+    @property
+    def lengths(self) -> set[int]:
+        """The lengths of the sequences of all stages, and of those after them."""
+        return {self.seq_len, *(stage.seq_len or self.seq_len for stage in self.stages)}
+
+    def _whole(self) -> dict[str, int]:
+        return {"batch_size": self.batch_size, "seq_len": self.seq_len}
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> "TrainConfig":

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from harness.errors import AblateError
+
+PREFIX = "average."
 
 
 class WeightAverage:
@@ -63,24 +66,25 @@ class WeightAverage:
             parameter.copy_(self._average[name])
             self._average[name].copy_(weight)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the number of updates, and the average by the names of the parameters."""
-        return {"n_updates": self.n_updates, "average": dict(self._average)}
+    @torch.no_grad()
+    def replace(self, model: nn.Module) -> None:
+        """Give a model the average as its weights, for good."""
+        for name, parameter in model.named_parameters():
+            parameter.copy_(self._average[name])
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` returned, bit for bit.
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the average by the names of the parameters, for a state of the training."""
+        return {f"{PREFIX}{name}": tensor for name, tensor in self._average.items()}
+
+    def restore(self, tensors: Mapping[str, Tensor], n_updates: int) -> None:
+        """Go on, bit for bit, from what `tensors` returned after so many updates.
 
         Raises:
-            ValueError: the state is of a model with other parameters.
+            AblateError: the state is of a training without an average.
         """
-        average: Mapping[str, Tensor] = state["average"]
-        ours, theirs = (
-            {name: tuple(t.shape) for name, t in tensors.items()}
-            for tensors in (self._average, average)
-        )
-        if ours != theirs:
-            odd = sorted(dict(ours.items() ^ theirs.items()))
-            raise ValueError(f"the averaged weights are of another model: {', '.join(odd)}")
-        for name, tensor in self._average.items():
-            tensor.copy_(average[name])
-        self.n_updates = state["n_updates"]
+        missing = [name for name in self.tensors() if name not in tensors]
+        if missing:
+            raise AblateError(f"the state has no averaged weights: {missing[0]} is missing")
+        for name, tensor in self.tensors().items():
+            tensor.copy_(tensors[name])
+        self.n_updates = n_updates

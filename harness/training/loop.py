@@ -3,7 +3,8 @@
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -14,10 +15,13 @@ from harness.core.slots import PRECISION
 from harness.data.batches import Batch
 from harness.errors import AblateError, Diverged
 from harness.training.config import TrainConfig
+from harness.training.ema import WeightAverage
 from harness.training.evaluation import Evaluate, Evaluation
+from harness.training.flops import TrainingFlops
 from harness.training.optimizers import OPTIMIZER
 from harness.training.randomness import address
 from harness.training.schedules import SCHEDULE
+from harness.training.stages import take
 from harness.training.state import TrainingState, gather, scatter
 
 REPORTS = 100  # measurements of the training loss over the budget, besides the evaluations
@@ -61,6 +65,8 @@ class Counters:
     seconds: float = 0.0  # of training: evaluation is not charged to the budget
     reports: int = 0  # of the training loss, that were due
     evaluations: int = 0  # that were due
+    rows: int = 0  # of the data, used up
+    shorter: dict[str, int] = field(default_factory=dict)  # tokens, by length of shorter sequences
 
 
 class Training:
@@ -77,7 +83,7 @@ class Training:
         evaluate: Evaluate,
         config: TrainConfig,
         *,
-        flops_per_token: float,
+        flops: TrainingFlops,
         seed: int,
         state: TrainingState | None = None,
     ) -> None:
@@ -85,15 +91,15 @@ class Training:
 
         Args:
             model: On the device to train on, initialised.
-            batches: What step i trains on.
+            batches: What step i trains on, if no stage has smaller batches.
             evaluate: Scores the model.
             config: Budget, optimizer and schedule.
-            flops_per_token: Of a training step, for the curve and for budgets in FLOPs.
+            flops: For the curve and for budgets in FLOPs.
             seed: Keys the randomness of each step (dropout).
             state: Of a training with the same arguments.
         """
         self.model, self.batches, self.evaluate, self.config = model, batches, evaluate, config
-        self.flops_per_token, self.seed = flops_per_token, seed
+        self.training_flops, self.seed = flops, seed
         self.device = model.head.weight.device
         self.precision = PRECISION.build(model.spec.precision.train)
         self.precision.prepare_training(model)
@@ -103,11 +109,15 @@ class Training:
         if state:
             scatter(state.tensors, model, self.optimizer)
             self.counters = Counters(**state.numbers)
+        self.average = None if config.ema is None else WeightAverage(model, config.ema)
+        if state and self.average:
+            self.average.restore(state.tensors, self.counters.step)
 
     @property
     def flops(self) -> float:
         """Training FLOPs so far."""
-        return self.counters.tokens * self.flops_per_token
+        now = self.counters
+        return self.training_flops.total(now.step, now.tokens, now.shorter)
 
     @property
     def fraction(self) -> float:
@@ -122,7 +132,10 @@ class Training:
 
         The tensors are those that training changes: save them before it goes on.
         """
-        return TrainingState(gather(self.model, self.optimizer), asdict(self.counters))
+        tensors = gather(self.model, self.optimizer)
+        if self.average:
+            tensors |= self.average.tensors()
+        return TrainingState(tensors, asdict(self.counters))
 
     def __iter__(self) -> Iterator[Measurement]:
         """Train, yielding a measurement a hundred times over the budget.
@@ -134,10 +147,25 @@ class Training:
         """
         self.model.train()
         try:
+            if self.config.compile:
+                self._warm_up()
             while self.fraction < 1.0:
-                yield self._measure(list(self._steps_until_due()))
+                point = self._measure(list(self._steps_until_due()))
+                if self.average and self.fraction >= 1.0:
+                    self.average.replace(self.model)
+                yield point
         finally:
             self.precision.finish_training(self.model)
+
+    def _warm_up(self) -> None:
+        """Compile for every shape of a batch, on no clock, and leave no trace of it."""
+        buffers = {name: tensor.clone() for name, tensor in self.model.named_buffers()}
+        for stage in (*self.config.stages, None):
+            batch, _ = take(self.batches, 0, self.config.batch_size, stage)
+            self._backward(batch.to(self.device))
+        self.optimizer.zero_grad(set_to_none=True)
+        for name, tensor in self.model.named_buffers():
+            tensor.copy_(buffers[name])
 
     def _steps_until_due(self) -> Iterator["_Step"]:
         while True:
@@ -150,7 +178,9 @@ class Training:
 
     def _step(self) -> "_Step":
         now, started = self.counters, time.perf_counter()
-        batch = Batch(*self.batches[now.step]).to(self.device)
+        stage = self.config.stage(self.fraction)
+        batch, rows = take(self.batches, now.rows, self.config.batch_size, stage)
+        batch = batch.to(self.device)
         if now.step == 0:
             _refuse_unshifted(batch)
         factor = self.schedule.factor(self.fraction)
@@ -168,20 +198,25 @@ class Training:
         _stop_if_diverged(done.loss, done.grad_norm, now.step)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        now.step, now.tokens = now.step + 1, now.tokens + done.tokens
+        if self.average:
+            self.average.update(self.model)
+        now.step, now.tokens, now.rows = now.step + 1, now.tokens + done.tokens, rows
+        if stage and stage.seq_len:
+            length = str(stage.seq_len)  # JSON has no other keys
+            now.shorter[length] = now.shorter.get(length, 0) + done.tokens
         done.seconds = time.perf_counter() - started
         now.seconds += done.seconds
         return done
 
     def _backward(self, batch: Batch) -> tuple[float, float]:
         """Add up gradients, one micro-batch after the other; return the loss in its two parts."""
-        n, step, sums = self.config.micro_batches, self.counters.step, torch.zeros(2)
-        n_targets = batch.n_targets
-        for i, part in enumerate(batch.chunk(n)):
+        step, sums, n_targets = self.counters.step, torch.zeros(2), batch.n_targets
+        parts = batch.chunk(self.config.micro_batches)
+        for i, part in enumerate(parts):
             torch.manual_seed(address(self.seed, "step" if i == 0 else f"micro-batch {i}", step))
             with self.precision.autocast(self.device):
                 loss = self.model.losses(part.tokens, part.targets, documents=part.documents)
-            share = 1.0 if n == 1 else part.n_targets / n_targets
+            share = 1.0 if len(parts) == 1 else part.n_targets / n_targets.clamp(min=1)
             (loss.total * share).backward()
             losses = loss.objective.detach(), torch.as_tensor(loss.auxiliary).detach()
             sums += torch.stack([value.cpu() * share for value in losses])
@@ -192,7 +227,7 @@ class Training:
         """Sum up the steps since the last measurement, and evaluate if that is due."""
         now, spent = self.counters, self.fraction
         due = math.floor(spent * self.config.evaluations + 1e-9)
-        evaluation = self.evaluate(self.model) if due > now.evaluations else None
+        evaluation = self._evaluate() if due > now.evaluations else None
         if evaluation and not math.isfinite(evaluation.val_loss):
             raise Diverged(f"the held-out loss is {evaluation.val_loss} after step {now.step}")
         now.evaluations, now.reports = due, math.floor(spent * REPORTS + 1e-9)
@@ -210,6 +245,10 @@ class Training:
             evaluation=evaluation,
         )
 
+    def _evaluate(self) -> Evaluation:
+        with self.average.swapped_in(self.model) if self.average else nullcontext():
+            return self.evaluate(self.model)
+
 
 @dataclass
 class _Step:
@@ -221,24 +260,6 @@ class _Step:
     lr: float
     tokens: int
     seconds: float = 0.0
-
-
-def train(
-    model: LanguageModel,
-    batches: Batches,
-    evaluate: Evaluate,
-    config: TrainConfig,
-    *,
-    flops_per_token: float,
-    seed: int,
-) -> Iterator[Measurement]:
-    """Train `model` in place from the beginning: the measurements of a `Training`.
-
-    The caller decides what a measurement is for: storing it, pruning on it, drawing it. Closing
-    the generator stops the training.
-    """
-    whole = Training(model, batches, evaluate, config, flops_per_token=flops_per_token, seed=seed)
-    yield from whole
 
 
 def _refuse_unshifted(batch: Batch) -> None:

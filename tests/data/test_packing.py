@@ -14,8 +14,9 @@ from harness.data.dataset import DataConfig, HeldOut, TokenDataset, load_dataset
 from harness.data.tokenizers import TOKENIZER
 from harness.training.config import TrainConfig
 from harness.training.evaluation import Evaluation, Evaluator
+from harness.training.flops import TrainingFlops
 from harness.training.gradients import gradient_norms
-from harness.training.loop import train
+from harness.training.loop import Training
 
 END, SEQ_LEN = 0, 16
 TEXTS = [[5, 6, 7], [8, 9], [3, 4, 5, 6, 7, 8], [9, 3, 9], [4], [6, 6, 8, 3]]
@@ -96,7 +97,7 @@ def test_training_keeps_them_apart(cpu):
     order, network = batches(dataset(), 3, SEQ_LEN, 0, cpu), model()
     tokens, targets, documents = order[0]
     expected = network.loss(tokens, targets, documents=documents).item()
-    [point] = train(network, order, nothing, config, flops_per_token=1.0, seed=0)
+    [point] = Training(network, order, nothing, config, flops=TrainingFlops(1.0), seed=0)
     assert point.train_loss == pytest.approx(expected, abs=1e-6)
     assert expected != pytest.approx(model().loss(tokens, targets).item(), abs=1e-4)
 

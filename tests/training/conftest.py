@@ -7,7 +7,8 @@ from harness.core.spec import VariantSpec
 from harness.data.dataset import HeldOut
 from harness.training.config import TrainConfig
 from harness.training.evaluation import Evaluator
-from harness.training.loop import train
+from harness.training.flops import TrainingFlops
+from harness.training.loop import Training
 
 CPU = torch.device("cpu")
 
@@ -48,13 +49,13 @@ class Lab:
         given = {"budget": budget or {"steps": 4}, "batch_size": 2, "seq_len": self.seq_len}
         return TrainConfig.read({**given, **changes})
 
-    def train(self, config, model=None, seed=0, flops_per_token=10.0, batches=None):
-        return train(
+    def train(self, config, model=None, seed=0, batches=None):
+        return Training(
             self.model if model is None else model,
             self.text if batches is None else batches,
             self.evaluator,
             config,
-            flops_per_token=flops_per_token,
+            flops=TrainingFlops(10.0, shorter=dict.fromkeys(config.lengths, 5.0)),
             seed=seed,
         )
 

@@ -1,10 +1,9 @@
 """The average of weights is what its formula says, and swapping it in changes nothing for good."""
 
-import copy
-
 import pytest
 import torch
 
+from harness.errors import AblateError
 from harness.training.ema import WeightAverage
 
 
@@ -102,23 +101,36 @@ def test_neither_training_nor_a_swap_moves_what_is_averaged(lab):
 def test_a_stored_average_goes_on_bit_for_bit(lab):
     model = lab.model
     average, _ = followed(model, 0.9, 5)
-    stored = copy.deepcopy(average.state_dict())
-    assert stored["n_updates"] == 5
+    stored = {name: tensor.clone() for name, tensor in average.tensors().items()}
     other = lab.new_model(seed=1)
     other.load_state_dict(model.state_dict())
     continued = WeightAverage(other, 0.9)
-    continued.load_state_dict(stored)
+    continued.restore(stored, n_updates=5)
     for one, its in ((model, average), (other, continued)):
         move(one, 9)
         its.update(one)
-    assert_identical(continued.state_dict()["average"], average.state_dict()["average"])
-    assert continued.state_dict()["n_updates"] == 6
+    assert_identical(continued.tensors(), average.tensors())
+    assert continued.n_updates == 6
 
 
-def test_the_average_of_another_model_is_refused(lab):
-    stored = WeightAverage(lab.new_model(d_ff=48)).state_dict()
-    with pytest.raises(ValueError, match=r"another model: .*ffn\.down_proj\.weight"):
-        WeightAverage(lab.model).load_state_dict(stored)
+def test_a_state_without_an_average_is_refused(lab):
+    with pytest.raises(AblateError, match=r"no averaged weights: average\.embedding\.weight"):
+        WeightAverage(lab.model).restore({}, n_updates=5)
+
+
+def test_training_evaluates_the_average_and_ends_with_it(lab):
+    config = lab.config({"steps": 6}, evaluations=2, ema=0.5)
+    plain, averaged = lab.new_model(), lab.new_model()
+    states = []
+    for _ in lab.train(lab.config({"steps": 6}, evaluations=2), plain):
+        states.append(weights(plain))
+    points = list(lab.train(config, averaged))
+    expected = states[0]
+    for k, state in enumerate(states[1:], start=2):
+        share = max(0.5, 1 / k)
+        expected = {n: (1 - share) * expected[n] + share * state[n] for n in state}
+    assert_equal(weights(averaged), expected)
+    assert points[-1].evaluation.val_loss == pytest.approx(lab.evaluator(averaged).val_loss)
 
 
 @pytest.mark.parametrize("decay", [-0.1, 1.0, float("nan")])

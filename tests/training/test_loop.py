@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from harness.errors import ConfigError, Diverged
+from harness.training.flops import TrainingFlops
+from harness.training.loop import Training
 
 
 def last(points):
@@ -124,7 +126,7 @@ def test_a_learnable_text_is_learned(lab):
 
 
 def test_closing_the_generator_stops_the_training(lab):
-    points = lab.train(lab.config({"steps": 50}))
+    points = iter(lab.train(lab.config({"steps": 50})))
     next(points)
     points.close()
     assert lab.text.asked == [0]
@@ -179,9 +181,8 @@ def test_a_model_that_the_last_update_broke_has_not_been_trained(lab):
         spoil(model)
         return lab.evaluator(model)
 
-    from harness.training.loop import train
-
-    points = train(lab.model, lab.text, evaluate, config, flops_per_token=1.0, seed=0)
+    flops = TrainingFlops(1.0)
+    points = Training(lab.model, lab.text, evaluate, config, flops=flops, seed=0)
     with pytest.raises(Diverged, match="held-out loss is nan after step 1"):
         list(points)
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from harness.errors import AblateError
+from harness.training.flops import TrainingFlops
 from harness.training.loop import Training
 from harness.training.state import TrainingState, gather
 
@@ -19,14 +20,23 @@ VARIANTS = {
     "bf16": {"precision": "bf16"},
     "several tokens": {"objective": "multi_token"},
 }
+RECIPES = {
+    "muon": {"optimizer": {"name": "muon", "neuron_beta2": 0.9}},
+    "momentum": {"optimizer": {"name": "sgd", "momentum": 0.9}},
+    "micro-batches": {"micro_batches": 2},
+    "averaged weights": {"ema": 0.8},
+    "stages": {"stages": [{"until": 0.3, "batch_size": 1}, {"until": 0.7, "seq_len": 8}]},
+}
 N_STEPS = 12
 
 
 def training(lab, changes, state=None, seed=0):
     """A training of twelve steps, of which each is measured."""
-    config = lab.config({"steps": N_STEPS}, evaluations=4)
+    changes = dict(changes)
+    recipe = changes.pop("recipe", {})
+    config = lab.config({"steps": N_STEPS}, evaluations=4, **recipe)
     model = lab.new_model(seed, **changes)
-    given = {"flops_per_token": 10.0, "seed": 7, "state": state}
+    given = {"flops": TrainingFlops(10.0, shorter={8: 5.0}), "seed": 7, "state": state}
     return Training(model, lab.text, lab.evaluator, config, **given)
 
 
@@ -51,7 +61,11 @@ def assert_same(found, expected):
         assert tensor.dtype == expected[name].dtype and torch.equal(tensor, expected[name]), name
 
 
-@pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
+@pytest.mark.parametrize(
+    "changes",
+    [*VARIANTS.values(), *({"dropout": 0.2, "recipe": recipe} for recipe in RECIPES.values())],
+    ids=[*VARIANTS, *RECIPES],
+)
 @pytest.mark.parametrize("stops", [[1], [5], [11], [3, 4, 9]])
 def test_it_ends_as_if_it_had_never_been_stopped(lab, tmp_path, changes, stops):
     expected, at_end = finished(training(lab, changes))
