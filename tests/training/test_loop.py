@@ -1,6 +1,7 @@
 """The loop spends exactly its budget, reports it truly, and stops before it spoils anything."""
 
 import math
+import time
 
 import pytest
 import torch
@@ -254,3 +255,27 @@ def test_micro_batches_drop_different_channels(lab):
 def test_parts_of_a_batch_are_equal(lab):
     with pytest.raises(ConfigError, match=r"micro_batches \(3\) must divide batch_size \(4\)"):
         lab.config(batch_size=4, micro_batches=3)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"ffn": {"name": "moe", "n_experts": 4, "bias_rate": 0.1}}]
+)
+def test_the_warm_up_of_a_compiled_model_leaves_no_trace(lab, changes):
+    def losses(compile):
+        config = lab.config({"steps": 3}, compile=compile, stages=[{"until": 0.4, "seq_len": 8}])
+        points = list(lab.train(config, lab.new_model(dropout=0.2, **changes)))
+        return [(point.train_loss, point.grad_norm) for point in points]
+
+    assert losses(True) == losses(False)
+
+
+def test_the_warm_up_of_a_compiled_model_is_not_charged(lab):
+    """The first call stands for the compiler, which takes far longer than steps do."""
+
+    def compile_for_long(*_):
+        time.sleep(2)
+        slow.remove()
+
+    slow = lab.model.embedding.register_forward_pre_hook(compile_for_long)
+    point = last(lab.train(lab.config({"steps": 2}, compile=True)))
+    assert point.seconds < 1
