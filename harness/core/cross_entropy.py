@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from harness.core.head import Head
+from harness.core.targets import IGNORE
 
-IGNORE = -100
 # Rows of logits held at once. Small enough to stay in cache at a vocabulary of thousands, large
 # enough that the three matrix products run at full speed.
 CHUNK_ELEMENTS = 2**20

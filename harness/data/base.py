@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from harness.data.order import IGNORE, BatchOrder, Ids, Order, Tokens, Windows
+from harness.core.targets import IGNORE
+from harness.data.order import BatchOrder, Ids, Order, Tokens, Windows
 from harness.data.tokenizers import Tokenizer
 from harness.errors import ConfigError
 

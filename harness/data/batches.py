@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from harness.core.targets import IGNORE
 from harness.data.base import Dataset, HeldOut
-from harness.data.order import IGNORE, Ids, Order, document_ids
+from harness.data.order import Ids, Order, document_ids
 
 
 class Batch(NamedTuple):

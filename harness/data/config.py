@@ -135,6 +135,9 @@ class DataConfig(Frozen):
         if "tokenizer" not in self.model_fields_set and source.needs_tokenizer:
             hint = "the one that made the ids, or {name: ids, vocab_size: ...}"
             problems.append(Problem(("tokenizer",), f"the corpus {name!r} needs one: {hint}"))
+        elif source.needs_tokenizer and TOKENIZER[tokenizer.name].is_learned:
+            learned = f"{tokenizer.name!r} is learned from text, and has not made these ids"
+            problems.append(Problem(("tokenizer",), learned))
         if "tokenizer" in self.model_fields_set and self.tokenizer != tokenizer:
             problems.append(Problem(("tokenizer",), f"the corpus {name!r} has its own: remove it"))
         for key in sorted({*type(self).model_fields} - {"corpus", "tokenizer", *source.keys}):

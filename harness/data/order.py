@@ -10,7 +10,6 @@ import numpy.typing as npt
 from harness.data.randomness import generator
 from harness.errors import ConfigError
 
-IGNORE = -100  # a target that is not scored: the default of torch's cross entropy
 Ids = npt.NDArray[np.int64]
 Tokens = npt.NDArray[np.integer[Any]]
 

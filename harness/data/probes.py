@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from harness.core.targets import IGNORE
 from harness.data.base import Dataset, HeldOut
 from harness.data.corpora import Examples, Probe
-from harness.data.order import IGNORE, Ids, Rows
+from harness.data.order import Ids, Rows
 from harness.data.randomness import generator
 from harness.data.tokenizers import TOKENIZER
 from harness.errors import ConfigError

@@ -71,6 +71,10 @@ def resolve(data: Mapping[str, object], folder: Path) -> Resolved:
         if match and "d_ff" in arm.changes.get("variant", {}):
             adjusts = "this arm sets d_ff, which `match` adjusts; add `match: none`"
             problems.append(Problem(("arms", name, "variant", "d_ff"), adjusts))
+        if experiment.analysis.metric == "val_bpb" and not arm.data.has_bytes:
+            counted = f"is not measured of arm {name!r}, which is not scored on text"
+            hint = "val_loss and val_accuracy are"
+            problems.append(Problem(("analysis", "metric"), f"val_bpb {counted}; {hint}"))
     if problems:
         raise ConfigError(*problems)
     return Resolved(experiment, arms, baseline, contrasts, match, folders)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from harness.core.cross_entropy import IGNORE, token_losses
+from harness.core.cross_entropy import token_losses
 from harness.core.model import LanguageModel
 from harness.core.routing import CHOSEN, expert_tokens
+from harness.core.targets import IGNORE
 from harness.data.batches import EvaluationBatch, evaluation_batches
 from harness.data.dataset import HeldOut
 

@@ -3,8 +3,9 @@ import torch
 import torch.nn.functional as F
 
 from harness.core import cross_entropy
-from harness.core.cross_entropy import IGNORE, linear_cross_entropy, token_losses
+from harness.core.cross_entropy import linear_cross_entropy, token_losses
 from harness.core.head import Head
+from harness.core.targets import IGNORE
 
 
 def inputs(n=150, width=12, vocab=37, ignored=0.3, dtype=torch.float32):

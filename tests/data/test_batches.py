@@ -4,7 +4,8 @@ import torch
 
 from harness.data.batches import batches, evaluation_batches
 from harness.data.dataset import HeldOut, TokenDataset
-from harness.data.order import IGNORE, BatchOrder
+from harness.core.targets import IGNORE
+from harness.data.order import BatchOrder
 from harness.data.tokenizers import TOKENIZER
 from harness.errors import ConfigError
 

@@ -93,6 +93,7 @@ def test_ids_take_the_fewest_bytes(corpus, vocab_size, dtype):
     assert isinstance(dataset.train, np.memmap)
 
 
+@pytest.mark.row("R4-16")
 def test_an_opened_dataset_is_the_built_one(corpus):
     built, opened = load_dataset(config(corpus)), load_dataset(config(corpus))
     assert np.array_equal(built.train, opened.train)
@@ -102,6 +103,7 @@ def test_an_opened_dataset_is_the_built_one(corpus):
     assert built.tokenizer.encode(TEXTS) == opened.tokenizer.encode(TEXTS)
 
 
+@pytest.mark.row("R4-16")
 def test_the_same_configuration_is_built_once(corpus, caplog):
     caplog.set_level(logging.INFO, "ablate.data")
     load_dataset(config(corpus))
@@ -109,6 +111,7 @@ def test_the_same_configuration_is_built_once(corpus, caplog):
     assert [record.message.split()[0] for record in caplog.records] == ["building"]
 
 
+@pytest.mark.row("R4-16")
 @pytest.mark.parametrize(
     "change",
     [
@@ -127,6 +130,7 @@ def test_another_tokenizer_limit_or_split_misses_the_cache(corpus, change, caplo
     assert len(caplog.records) == 2
 
 
+@pytest.mark.row("R4-16")
 def test_the_fingerprint_follows_the_content(corpus):
     before = fingerprint(config(corpus))
     (corpus / "03.txt").write_text(TEXTS[3] + "!")

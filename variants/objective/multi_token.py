@@ -8,10 +8,11 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from harness.core.context import Context
-from harness.core.cross_entropy import IGNORE, linear_cross_entropy
+from harness.core.cross_entropy import linear_cross_entropy
 from harness.core.dims import Dims
 from harness.core.head import Head
 from harness.core.slots import OBJECTIVE, Block, MakeBlock, MakeNorm, Objective
+from harness.core.targets import IGNORE
 
 
 @OBJECTIVE.register("multi_token")

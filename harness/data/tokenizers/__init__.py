@@ -18,9 +18,11 @@ class Tokenizer(ABC):
         vocab_size: how many ids there are, whether or not training finds a use for all of them.
         separator: the id that stands between documents and that no text encodes to.
         of_text: whether ids stand for any text, so that bits per byte mean something.
+        is_learned: whether it is another one for each corpus.
     """
 
     of_text: ClassVar[bool] = True
+    is_learned: ClassVar[bool] = False
     vocab_size: int
     separator: int
 

@@ -28,6 +28,7 @@ class BytePairEncoding(Tokenizer):
         arXiv:1508.07909, section 3.2; over bytes, within the words that GPT-2's expression finds.
     """
 
+    is_learned = True
     separator = 0
 
     def __init__(self, *, vocab_size: Annotated[int, Field(ge=257, le=2**20)] = 1024) -> None:
