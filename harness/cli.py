@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from harness.errors import AblateError
+from harness.store.checkpoints import SECONDS_BETWEEN_SAVES
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -89,6 +90,14 @@ def run(
     inline: Annotated[
         bool, typer.Option("--inline", help="Train in this process, one by one, for a debugger.")
     ] = False,
+    checkpoint_seconds: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="Seconds between checkpoints, from which a run that was stopped goes on; 0 saves "
+            "at every measurement, of which there are about a hundred.",
+        ),
+    ] = SECONDS_BETWEEN_SAVES,
     results: Results = None,
 ) -> None:
     """Train what is missing and print the verdicts. Exit code 1 if a run failed or diverged."""
@@ -97,7 +106,7 @@ def run(
     from harness.experiments.run import HowToRun, run_experiment
 
     runs, experiments = _stores(results)
-    how = HowToRun(workers, threads, inline)
+    how = HowToRun(workers, threads, inline, checkpoint_seconds)
     outcome = run_experiment(
         load_experiment(file, overrides or []), runs, experiments, how, _console()
     )

@@ -151,11 +151,12 @@ def curve_of(run):
     """Train a planned run in this process and return the losses of its curve."""
     import torch
 
+    from harness.experiments.execution import Execution
     from harness.experiments.local import run_inline
     from harness.store.runs import RunStore
 
     with tempfile.TemporaryDirectory() as folder:
-        list(run_inline([run], RunStore(Path(folder)), torch.device("cpu"), 1))
+        list(run_inline([run], RunStore(Path(folder)), Execution(torch.device("cpu"))))
         (attempt,) = attempts(folder)
         assert attempt.read_result().cause is None
         return [[point["train_loss"], point.get("val_loss")] for point in attempt.read_curve()]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from harness.experiments.execution import Execution
 from harness.experiments.local import run_workers
 from harness.experiments.plan import make_plan
 from harness.experiments.resolve import resolve
@@ -40,6 +41,6 @@ def _seconds(workers: int, seeds: int = 4) -> float:
         store = RunStore(Path(folder))
         plan = make_plan(resolve({**EXPERIMENT, "seeds": seeds}, Path(folder)), store, device, "")
         started = time.perf_counter()
-        for event in run_workers(plan.pending, store, device, threads=1, workers=workers):
+        for event in run_workers(plan.pending, store, Execution(device), workers):
             assert event.status in {Status.RUNNING, Status.DONE}, event.cause
         return time.perf_counter() - started

@@ -12,7 +12,6 @@ from harness.training.environment import describe_environment
 from harness.training.loop import Measurement, Training
 from harness.training.state import TrainingState
 
-CHECKPOINT_SECONDS = 60.0
 # What changes the last bits of a result. Another machine of the same kind does not.
 DECISIVE = ("class", "gpu", "torch", "cpu_capability", "threads")
 

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-import torch
-
 from harness.experiments.conversion import Conversion
 from harness.experiments.execute import execute
+from harness.experiments.execution import Execution
 from harness.experiments.measure import keep, measure
 from harness.experiments.planned import PlannedRun
 from harness.experiments.run_config import RunConfig
@@ -50,17 +49,13 @@ class Attempts:
 
 
 def complete(
-    config: RunConfig,
-    conversion: Conversion | None,
-    attempt: Attempt,
-    device: torch.device,
-    threads: int,
+    config: RunConfig, conversion: Conversion | None, attempt: Attempt, how: Execution
 ) -> None:
     """Train a run unless its attempt has ended, then measure it unless it went wrong."""
     if attempt.read_result() is None:
-        execute(config, attempt, device, threads)
+        execute(config, attempt, how)
     if conversion and attempt.status is Status.DONE:
-        measure(config, conversion, attempt, device, threads)
+        measure(config, conversion, attempt, how)
 
 
 def record_death(run: PlannedRun, attempt: Attempt, cause: str) -> None:

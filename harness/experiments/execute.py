@@ -13,7 +13,8 @@ from harness.data.batches import batches
 from harness.data.dataset import load_dataset
 from harness.errors import Diverged
 from harness.experiments.blame import cause_of
-from harness.experiments.checkpointing import CHECKPOINT_SECONDS, Saves, resume
+from harness.experiments.checkpointing import Saves, resume
+from harness.experiments.execution import Execution
 from harness.experiments.fingerprint import measure_fingerprint
 from harness.experiments.run_config import RunConfig
 from harness.experiments.run_model import save_weights
@@ -31,26 +32,20 @@ from harness.training.loop import Measurement, Training
 from harness.training.randomness import address
 
 
-def execute(
-    run: RunConfig,
-    attempt: Attempt,
-    device: torch.device,
-    threads: int = 1,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
-) -> Status:
+def execute(run: RunConfig, attempt: Attempt, how: Execution) -> Status:
     """Train a run in this process and finish its attempt, from its last checkpoint if it has one.
 
     A run that diverges or fails is an outcome, recorded with its cause; only what stops the whole
     process (an interrupt, a full disk) leaves the attempt unfinished, to be taken up again.
     """
-    make_deterministic(device, threads)
+    make_deterministic(how.device, how.threads)
     run = run.without_conversion()
     with attempt.hold():
         last: list[Measurement] = []
         try:
             if attempt.read_run() is None:
-                attempt.write_run(_record(run, device))
-            result = _train(run, attempt, device, checkpoint_seconds, last)
+                attempt.write_run(_record(run, how.device))
+            result = _train(run, attempt, how, last)
         except StoreError:  # nothing wrong with the run: it goes on when there is room again
             raise
         except Diverged as error:
@@ -73,14 +68,8 @@ def _record(run: RunConfig, device: torch.device) -> RunRecord:
     )
 
 
-def _train(
-    run: RunConfig,
-    attempt: Attempt,
-    device: torch.device,
-    checkpoint_seconds: float,
-    last: list[Measurement],
-) -> Result:
-    seed, config = run.effective_seed, run.train
+def _train(run: RunConfig, attempt: Attempt, how: Execution, last: list[Measurement]) -> Result:
+    seed, config, device = run.effective_seed, run.train, how.device
     dataset = load_dataset(run.data)
     torch.manual_seed(address(seed, "build"))  # for components that draw although they should not
     model = LanguageModel(run.variant).initialize(seed)
@@ -103,7 +92,7 @@ def _train(
         seed=seed,
         state=resume(attempt, device),
     )
-    saves = Saves(attempt, checkpoint_seconds)
+    saves = Saves(attempt, how.checkpoint_seconds)
     evaluation: Evaluation | None = None
     for point in training:
         attempt.append_measurement(point.to_dict())

@@ -20,6 +20,7 @@ import torch
 
 from harness.experiments.complete import Attempts, Progress, complete, outcome, record_death
 from harness.experiments.conversion import Conversion
+from harness.experiments.execution import Execution
 from harness.experiments.planned import PlannedRun
 from harness.experiments.run_config import RunConfig
 from harness.store.attempt import Attempt
@@ -40,23 +41,19 @@ def default_workers(device: torch.device, memory: int, available: int) -> int:
 
 
 def run_inline(
-    pending: Sequence[PlannedRun], store: RunStore, device: torch.device, threads: int
+    pending: Sequence[PlannedRun], store: RunStore, how: Execution
 ) -> Generator[Progress, None, None]:
     """Do runs one after the other in this process, where a debugger sees them."""
     attempts = Attempts(store)
     for run in pending:
         attempt, trains = attempts.of(run)
         yield Progress(run, Status.RUNNING, trains=trains)
-        complete(run.config, run.conversion, attempt, device, threads)
+        complete(run.config, run.conversion, attempt, how)
         yield outcome(run, attempt)
 
 
 def run_workers(
-    pending: Sequence[PlannedRun],
-    store: RunStore,
-    device: torch.device,
-    threads: int,
-    workers: int,
+    pending: Sequence[PlannedRun], store: RunStore, how: Execution, workers: int
 ) -> Generator[Progress, None, None]:
     """Do runs in worker processes, yielding what happens as it happens.
 
@@ -71,7 +68,7 @@ def run_workers(
             while len(active) < workers and (run := _next(queue, active.values())):
                 queue.remove(run)
                 attempt, trains = attempts.of(run)
-                worker = _start(context, run, attempt, trains, device, threads)
+                worker = _start(context, run, attempt, trains, how)
                 active[worker.process.sentinel] = worker
                 yield Progress(run, Status.RUNNING, trains=trains)
             ended = multiprocessing.connection.wait(list(active), timeout=SECONDS_BETWEEN_LOOKS)
@@ -122,25 +119,22 @@ def _start(
     run: PlannedRun,
     attempt: Attempt,
     trains: bool,
-    device: torch.device,
-    threads: int,
+    how: Execution,
 ) -> _Worker:
-    written = run.config.to_dict()
-    arguments = (written, run.conversion, attempt.path, str(device), threads)
+    arguments = (run.config.to_dict(), run.conversion, attempt.path, how.to_dict())
     process = context.Process(target=_work, args=arguments, daemon=True)
     process.start()
     return _Worker(run, attempt, trains, process)
 
 
 def _work(
-    written: dict[str, Any], conversion: Conversion | None, path: Path, device: str, threads: int
+    config: dict[str, Any], conversion: Conversion | None, path: Path, how: dict[str, Any]
 ) -> None:
     """Be a worker: Ctrl-C is for the parent, which then ends us; without a parent, stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _die_with_parent()
-    config = RunConfig.read(written)
-    complete(config, conversion, Attempt(path), torch.device(device), threads)
+    complete(RunConfig.read(config), conversion, Attempt(path), Execution.read(how))
 
 
 def _die_with_parent() -> None:

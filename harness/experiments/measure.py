@@ -13,6 +13,7 @@ from harness.data.dataset import load_dataset
 from harness.errors import Diverged
 from harness.experiments.blame import cause_of
 from harness.experiments.conversion import Conversion
+from harness.experiments.execution import Execution
 from harness.experiments.run_config import RunConfig
 from harness.experiments.run_model import load_weights
 from harness.experiments.scoring import evaluator_of, scores
@@ -22,24 +23,22 @@ from harness.store.status import Status
 from harness.training.environment import describe_environment, make_deterministic
 
 
-def measure(
-    run: RunConfig, conversion: Conversion, attempt: Attempt, device: torch.device, threads: int = 1
-) -> None:
+def measure(run: RunConfig, conversion: Conversion, attempt: Attempt, how: Execution) -> None:
     """Score the converted model on the documents that training held out, and keep the scores.
 
     What fails is recorded with its cause, like a run, and may be tried again.
     """
-    make_deterministic(device, threads)
+    make_deterministic(how.device, how.threads)
     started = time.perf_counter()
     found: dict[str, Any] = {"status": Status.DONE}
     try:
-        found |= _score(run, attempt, device)
+        found |= _score(run, attempt, how.device)
     except Diverged as error:
         found |= {"status": Status.DIVERGED, "cause": str(error)}
     except Exception as error:  # recorded with its cause, so that other measurements go on
         found |= {"status": Status.FAILED, "cause": cause_of(error)}
     seconds = time.perf_counter() - started
-    environment = describe_environment(device)
+    environment = describe_environment(how.device)
     keep(conversion, attempt, seconds=seconds, environment=environment, **found)
 
 

@@ -9,10 +9,12 @@ from rich.console import Console
 
 from harness.analysis.compare import Comparison
 from harness.experiments.display import show
+from harness.experiments.execution import Execution
 from harness.experiments.loading import Loaded
 from harness.experiments.local import default_workers, run_inline, run_workers
 from harness.experiments.planned import ExperimentPlan
 from harness.experiments.tables import refresh_tables
+from harness.store.checkpoints import SECONDS_BETWEEN_SAVES
 from harness.store.experiments import ExperimentStore
 from harness.store.runs import RunStore
 from harness.store.status import Status
@@ -26,6 +28,7 @@ class HowToRun:
     workers: int | None = None  # None: as many as cores, or GPUs, and memory allow
     threads: int = 1
     inline: bool = False
+    checkpoint_seconds: float = SECONDS_BETWEEN_SAVES
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,11 @@ def run_experiment(
     workers = how.workers or default_workers(device, memory, total_memory(device))
     workers = min(workers, max(len(pending), 1))
     console.print(_opening(plan, workers, how), highlight=False)
+    execution = Execution(device, how.threads, how.checkpoint_seconds)
     events = (
-        run_inline(pending, runs, device, how.threads)
+        run_inline(pending, runs, execution)
         if how.inline
-        else run_workers(pending, runs, device, how.threads, workers)
+        else run_workers(pending, runs, execution, workers)
     )
     with _terminated_as_interrupted():
         try:

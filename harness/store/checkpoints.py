@@ -13,6 +13,7 @@ from pathlib import Path
 from harness.store.atomic import sync_folder, write_json
 from harness.store.errors import StoreError
 
+SECONDS_BETWEEN_SAVES = 60.0  # at least: a training is saved where it is measured
 MANIFEST, BEST = "manifest.json", "best.json"
 _STEP = re.compile(r"step-(\d{9,})")
 

@@ -8,6 +8,7 @@ import torch
 
 from harness.data.batches import batches
 from harness.data.dataset import load_dataset
+from harness.experiments.execution import Execution
 from harness.experiments.local import run_inline, run_workers
 from harness.store.runs import RunStore
 from harness.store.status import Status
@@ -20,7 +21,9 @@ def curves(runs, folder, workers=0):
     """Train runs and return their curves, results and final documents by arm and seed."""
     store = RunStore(folder)
     engine = (
-        run_workers(runs, store, CPU, 1, workers) if workers else run_inline(runs, store, CPU, 1)
+        run_workers(runs, store, Execution(CPU), workers)
+        if workers
+        else run_inline(runs, store, Execution(CPU))
     )
     ended = [event for event in engine if event.status is not Status.RUNNING]
     assert [event.cause for event in ended] == [None] * len(runs)

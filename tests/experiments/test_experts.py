@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from harness.experiments.execution import Execution
 from harness.experiments.local import run_inline
 from harness.store.runs import RunStore
 from harness.store.tables import collect
@@ -15,7 +16,9 @@ MOE = {"name": "moe", "n_experts": 5, "top_k": 3}
 def test_loads_are_in_the_result_the_curve_and_the_table(small, plan, tmp_path, deterministic):
     arms = {"dense": {}, "moe": {"variant": {"n_layers": 2, "ffn": ["swiglu", MOE]}}}
     planned, store = plan(small(arms=arms, baseline="dense", seeds=1)), RunStore(tmp_path / "runs")
-    assert not [event for event in run_inline(planned.pending, store, CPU, 1) if event.cause]
+    assert not [
+        event for event in run_inline(planned.pending, store, Execution(CPU)) if event.cause
+    ]
     attempts = {run.arm: store.attempts(run.run_id)[0] for run in planned.pending}
     dense, moe = (attempts[arm].read_result() for arm in arms)
     assert dense.expert_tokens == {} and "expert_load_max" not in dense.metrics

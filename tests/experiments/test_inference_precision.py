@@ -8,6 +8,7 @@ from lab import ablate, attempts, write_yaml
 
 from harness.experiments import conversion, measure
 from harness.experiments.estimate import estimate_seconds
+from harness.experiments.execution import Execution
 from harness.experiments.local import run_inline, run_workers
 from harness.experiments.run_model import load_run_model
 from harness.experiments.tables import refresh_tables
@@ -53,9 +54,9 @@ def run(plan, store, deterministic):
     def do(data, workers=0):
         planned = plan(data)
         events = list(
-            run_workers(planned.pending, store, CPU, 1, workers)
+            run_workers(planned.pending, store, Execution(CPU), workers)
             if workers
-            else run_inline(planned.pending, store, CPU, 1)
+            else run_inline(planned.pending, store, Execution(CPU))
         )
         begun = [e for e in events if e.status is Status.RUNNING and e.heartbeat is None]
         ended = [e for e in events if e.status is not Status.RUNNING]
@@ -194,7 +195,7 @@ def test_a_process_that_dies_measuring_is_recorded(precisions, plan, store, tmp_
 
     data = precisions(arms={"fp32": {}, "int8": infer("int8")})
     planned = plan(data)
-    list(run_inline(planned.pending[:1], store, CPU, 1))
+    list(run_inline(planned.pending[:1], store, Execution(CPU)))
     (attempt,) = all_attempts(store)
     record_death(planned.runs[1], attempt, "the worker was killed by SIGKILL")
     assert outcome(planned.runs[1], attempt).cause == "the worker was killed by SIGKILL"

@@ -10,6 +10,7 @@ from harness.core.spec import VariantSpec
 from harness.data.dataset import load_dataset
 from harness.errors import AblateError, ConfigError
 from harness.experiments.execute import execute
+from harness.experiments.execution import Execution
 from harness.experiments.run_config import RunConfig
 from harness.interop.export import export_model
 from harness.store.runs import RunStore
@@ -36,7 +37,9 @@ def test_training_begins_with_these_weights(checkpoint, small, plan, tmp_path, d
     data = started_from("checkpoint", small)
     data["base"]["train"]["optimizer"] = {"lr": 1e-9}  # so small that the weights stay
     run = next(r for r in plan(data).runs if r.arm == "from")
-    execute(run.config, attempt := RunStore(tmp_path / "r").new_attempt(run.run_id, "e"), CPU)
+    execute(
+        run.config, attempt := RunStore(tmp_path / "r").new_attempt(run.run_id, "e"), Execution(CPU)
+    )
     tokens = torch.arange(12)[None] % 7
     started = LanguageModel(run.config.variant).initialize(run.config.effective_seed)
     run.config.init_from.load_into(started)
@@ -45,7 +48,11 @@ def test_training_begins_with_these_weights(checkpoint, small, plan, tmp_path, d
     assert torch.equal(started(tokens), checkpoint(tokens))
     assert attempt.read_result().status == "done"
     fresh = next(r for r in plan(data).runs if r.arm == "fresh" and r.config.seed == 0)
-    execute(fresh.config, other := RunStore(tmp_path / "r").new_attempt(fresh.run_id, "e"), CPU)
+    execute(
+        fresh.config,
+        other := RunStore(tmp_path / "r").new_attempt(fresh.run_id, "e"),
+        Execution(CPU),
+    )
     losses = [a.read_result().metrics["val_loss"] for a in (attempt, other)]
     assert abs(losses[0] - losses[1]) > 1e-4
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from harness.experiments.execute import execute
+from harness.experiments.execution import Execution
 from harness.experiments.run_config import RunConfig
 from harness.store.attempt import Attempt
 from harness.store.runs import RunStore
@@ -46,7 +47,7 @@ def config(small, plan):
 
 def work(written, path):
     """Train in a process of its own, saving at each measurement."""
-    execute(RunConfig.read(written), Attempt(path), CPU, checkpoint_seconds=0.0)
+    execute(RunConfig.read(written), Attempt(path), Execution(CPU, checkpoint_seconds=0.0))
 
 
 def start(context, config, attempt):

@@ -8,6 +8,7 @@ import torch
 from lab import ablate, attempts, curve_of, in_new_process, statuses, write_corpus, write_yaml
 
 from harness.experiments import run_config
+from harness.experiments.execution import Execution
 from harness.experiments.fingerprint import measure_fingerprint
 from harness.experiments.local import run_inline
 from harness.experiments.overrides import apply_overrides
@@ -231,7 +232,7 @@ def trained(small, plan, deterministic, tmp_path):
     data, store = small(seeds=1), RunStore(tmp_path / "results")
 
     def train():
-        for _ in run_inline(plan(data).pending, store, torch.device("cpu"), 1):
+        for _ in run_inline(plan(data).pending, store, Execution(torch.device("cpu"))):
             pass
         return plan(data).pending
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from harness.experiments.execution import Execution
 from harness.experiments.local import run_inline
 from harness.store.runs import RunStore
 
@@ -13,7 +14,7 @@ GELU = {"gelu": {"variant": {"ffn": "gelu"}}}
 def trained(plan, folder):
     """Train all runs of a plan and return their results by arm."""
     store = RunStore(folder)
-    ended = list(run_inline(plan.pending, store, CPU, 1))
+    ended = list(run_inline(plan.pending, store, Execution(CPU)))
     assert [event.cause for event in ended] == [None] * len(ended)
     return {r.arm: store.attempts(r.run_id)[0].read_result() for r in plan.pending}
 
