@@ -48,6 +48,20 @@ Results = Annotated[
     typer.Option("--results", help="Where results are kept.", envvar="ABLATE_RESULTS"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+RunThreads = Annotated[
+    int, typer.Option(min=1, help="Threads of each run; another number changes the last bits.")
+]
+Inline = Annotated[
+    bool, typer.Option("--inline", help="Train in this process, one by one, for a debugger.")
+]
+CheckpointSeconds = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        help="Seconds between checkpoints, from which a run that was stopped goes on; 0 saves at "
+        "every measurement, of which there are about a hundred.",
+    ),
+]
 Changed = Annotated[
     list[str] | None,
     typer.Argument(help="Changes to the variant, such as n_layers=2 attention.n_kv_heads=4."),
@@ -84,20 +98,9 @@ def run(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Runs at a time; default: one a core, or one a GPU.")
     ] = None,
-    threads: Annotated[
-        int, typer.Option(min=1, help="Threads of each run; another number changes the last bits.")
-    ] = 1,
-    inline: Annotated[
-        bool, typer.Option("--inline", help="Train in this process, one by one, for a debugger.")
-    ] = False,
-    checkpoint_seconds: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            help="Seconds between checkpoints, from which a run that was stopped goes on; 0 saves "
-            "at every measurement, of which there are about a hundred.",
-        ),
-    ] = SECONDS_BETWEEN_SAVES,
+    threads: RunThreads = 1,
+    inline: Inline = False,
+    checkpoint_seconds: CheckpointSeconds = SECONDS_BETWEEN_SAVES,
     results: Results = None,
 ) -> None:
     """Train what is missing and print the verdicts. Exit code 1 if a run failed or diverged."""
@@ -113,6 +116,34 @@ def run(
     _print(*comparison_tables(outcome.comparison, outcome.plan.record))
     if outcome.n_failed:
         _fail(f"{outcome.n_failed} runs failed or diverged; the same command tries them again", 1)
+
+
+@app.command(rich_help_panel="Experiments")
+def train(
+    what: Annotated[str, typer.Argument(help="An experiment's YAML file, or a preset.")],
+    overrides: Overrides = None,
+    arm: Annotated[
+        str | None, typer.Option(help="Which arm of the file; default: its baseline.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, batches and dropout.")] = 0,
+    threads: RunThreads = 1,
+    checkpoint_seconds: CheckpointSeconds = SECONDS_BETWEEN_SAVES,
+    inline: Inline = False,
+    results: Results = None,
+    as_json: Json = False,
+) -> None:
+    """Train a single run without an experiment; it is kept, found and taken up like any other."""
+    from harness.experiments.execution import Execution
+    from harness.experiments.single import load_single, single_dict, single_view, train_single
+    from harness.store.status import Status
+
+    runs, _ = _stores(results)
+    loaded = load_single(what, overrides or [], seed)
+    how = Execution(loaded.device(), threads, checkpoint_seconds)
+    attempt = train_single(loaded, arm, runs, how, inline, _console(stderr=as_json))
+    if attempt.status is not Status.DONE:
+        _fail(f"the run {attempt.status}; the same command tries it again", 1)
+    _print(single_dict(attempt) if as_json else single_view(attempt))
 
 
 @app.command(rich_help_panel="Experiments")

@@ -70,9 +70,17 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Loaded:
         SourceError: every mistake, each with its line.
         ConfigError: an override that is none.
     """
-    source = override(read_yaml(path), overrides)
+    return load_source(override(read_yaml(path), overrides), path.parent)
+
+
+def load_source(source: Source, folder: Path) -> Loaded:
+    """Check all of an experiment that has been read; what it names is relative to `folder`.
+
+    Raises:
+        SourceError: every mistake, each with its line.
+    """
     try:
-        return Loaded(source, resolve(source.data, path.parent))
+        return Loaded(source, resolve(source.data, folder))
     except ConfigError as error:
         raise source.error(error, _levels_of(source.data)) from None
 

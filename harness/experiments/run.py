@@ -66,7 +66,7 @@ def run_experiment(
         if how.inline
         else run_workers(pending, runs, execution, workers)
     )
-    with _terminated_as_interrupted():
+    with terminated_as_interrupted():
         try:
             with contextlib.closing(events):
                 for ended in show(events, len(pending), console):
@@ -86,7 +86,7 @@ def _opening(plan: ExperimentPlan, workers: int, how: HowToRun) -> str:
 
 
 @contextlib.contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
+def terminated_as_interrupted() -> Iterator[None]:
     """Treat SIGTERM as Ctrl-C, so that workers are stopped and the tables stay consistent."""
 
     def interrupt(*_: object) -> None:
