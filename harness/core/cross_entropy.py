@@ -61,16 +61,18 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 squashed = torch.tanh(logits / softcap)
                 logits, slope = squashed * softcap, 1 - squashed.square()
             index = torch.where(counts, target, 0)[:, None]
-            normaliser = torch.logsumexp(logits, dim=1, keepdim=True)
-            losses = normaliser - logits.gather(1, index) + z_loss * normaliser.square()
+            right, largest = logits.gather(1, index), logits.amax(1, keepdim=True)
+            # exponentials are taken once, for the loss and for the gradient
+            powers = logits.sub_(largest).exp_()
+            sums = powers.sum(1, keepdim=True)
+            normaliser = sums.log() + largest
+            losses = normaliser - right + z_loss * normaliser.square()
             total += (losses[:, 0] * counts).sum()
             if not (wants_hidden or wants_weight):
                 continue
-            grad = logits.sub_(normaliser).exp_()  # softmax
-            if z_loss:
-                grad.mul_(1 + 2 * z_loss * normaliser)
-            grad.scatter_add_(1, index, torch.full_like(normaliser, -1.0))
-            grad = grad.mul_((counts / n_targets)[:, None])
+            share = (counts / n_targets)[:, None]
+            grad = powers.mul_(share * (1 + 2 * z_loss * normaliser) / sums)
+            grad.scatter_add_(1, index, -share)
             grad = (grad if slope is None else grad.mul_(slope)).to(matrix.dtype)
             if grad_hidden is not None:
                 grad_hidden[start : start + rows] = grad @ matrix
