@@ -110,6 +110,11 @@ class DataConfig(Frozen):
         except ConfigError as error:
             raise error.within("corpus") from None
 
+    def pinned(self) -> Mapping[str, Any] | None:
+        """Return what determines the documents for good, if that is known without reading them."""
+        source = self.source()
+        return source.pinned() if isinstance(source, Corpus) else None
+
     def documents(self, left_out: Counter[str] | None = None) -> Iterator[tuple[Entry, str]]:
         """Read the entry and text of every document that enters; count the others by reason.
 

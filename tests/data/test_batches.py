@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from harness.core.targets import IGNORE
 from harness.data.batches import batches, evaluation_batches
 from harness.data.dataset import HeldOut, TokenDataset
-from harness.core.targets import IGNORE
 from harness.data.order import BatchOrder
 from harness.data.tokenizers import TOKENIZER
 from harness.errors import ConfigError
