@@ -14,7 +14,7 @@ from harness.data.cache import cache_root, open_or_build
 from harness.data.config import DataConfig
 from harness.data.split import Entry, excerpt
 from harness.data.splits import SPLIT
-from harness.data.tokenizers import TOKENIZER, Tokenizer, identity
+from harness.data.tokenizers import TOKENIZER, Tokenizer
 from harness.errors import AblateError, ConfigError
 
 DATA_FORMAT = 1  # raise it when the same configuration should give other tokens or other files
@@ -55,7 +55,6 @@ def _read(config: DataConfig) -> _Seen:
 def _fingerprint(config: DataConfig, seen: _Seen | None) -> str:
     content: dict[str, Any] = {
         "format": DATA_FORMAT,
-        "tokenizer": identity(config.tokenizer),
         "held_out": [config.held_out_documents, config.held_out_bytes],
     }
     if seen is None:
@@ -73,7 +72,7 @@ def _build(config: DataConfig, seen: _Seen | None, folder: Path) -> None:
         held_out = split.hold_out(entries, config.held_out_documents)
     except ConfigError as error:
         raise error.within("corpus") from None
-    tokenizer = TOKENIZER.build(config.tokenizer)
+    tokenizer = config.build_tokenizer()
     tokenizer.train(text for entry, text in config.documents() if entry.digest not in held_out)
     (folder / "tokenizer").mkdir()
     tokenizer.save(folder / "tokenizer")
@@ -89,7 +88,7 @@ def _build(config: DataConfig, seen: _Seen | None, folder: Path) -> None:
                 text = excerpt(text, config.held_out_bytes)
                 ids = [tokenizer.separator, *tokenizer.encode([text])[0]]
                 scored.write(np.array(ids, dtype).tobytes())
-                size = len(text.encode())
+                size = len(text.encode()) * tokenizer.of_text
                 index.append({"id": entry.id, "n_tokens": len(ids), "n_bytes": size})
             else:
                 ids = [*tokenizer.encode([text])[0], *end]
