@@ -97,8 +97,13 @@ def _locked(file: Path) -> Iterator[None]:
         file.parent.mkdir(parents=True, exist_ok=True)
         stream = file.open("w")
     except OSError as error:
-        hint = "set ABLATE_CACHE to a folder that can be written"
-        raise AblateError(f"cannot write the data cache: {error}; {hint}") from error
+        raise not_writable(error) from error
     with stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
+
+
+def not_writable(error: OSError) -> AblateError:
+    """Return what to tell a user whose cache cannot be written."""
+    hint = "set ABLATE_CACHE to a folder that can be written"
+    return AblateError(f"cannot write the data cache: {error}; {hint}")

@@ -13,7 +13,7 @@ from harness.core.registry import ComponentSpec, Registry
 from harness.data.corpora import CORPUS, Corpus, Source
 from harness.data.split import Entry, distinct
 from harness.data.splits import SPLIT
-from harness.data.tokenizers import TOKENIZER
+from harness.data.tokenizers import TOKENIZER, Tokenizer
 from harness.errors import ConfigError, Problem
 from harness.schema import Frozen, parse
 
@@ -82,22 +82,42 @@ class DataConfig(Frozen):
     @property
     def vocab_size(self) -> int:
         """How many ids the tokenizer has or will have; the data is not touched."""
-        return TOKENIZER.build(self.tokenizer).vocab_size
+        return self.build_tokenizer().vocab_size
 
     @property
     def has_bytes(self) -> bool:
         """Whether what is scored is text of known size, so that there are bits per byte."""
         if SPLIT[self.split.name].fault:
             return False
-        return TOKENIZER[self.tokenizer.name].of_text
+        return self.build_tokenizer().of_text
 
     def identify(self, content: Mapping[str, Any]) -> str:
-        """Hash content and what is made of it, defaults left out: 16 hexadecimal digits."""
-        made: dict[str, Any] = {} if self.packing == "stream" else {"packing": self.packing}
+        """Hash content and what is made of it, defaults left out: 16 hexadecimal digits.
+
+        Raises:
+            ConfigError: the tokenizer refuses its options.
+        """
+        known_by = self.build_tokenizer().content()
+        made: dict[str, Any] = {
+            "tokenizer": {**TOKENIZER.non_default(self.tokenizer), **known_by},
+        }
+        if self.packing != "stream":
+            made["packing"] = self.packing
         if self.split != SPLIT.resolve(DEFAULTS["split"]):
             made["split"] = SPLIT.non_default(self.split)
         written = json.dumps({**content, **made}, sort_keys=True)
         return hashlib.sha256(written.encode()).hexdigest()[:16]
+
+    def build_tokenizer(self) -> Tokenizer:
+        """Build what `tokenizer` names, before it has learned anything.
+
+        Raises:
+            ConfigError: it refuses its options.
+        """
+        try:
+            return TOKENIZER.build(self.tokenizer)
+        except ConfigError as error:
+            raise error.within("tokenizer") from None
 
     def source(self) -> Source:
         """Build what `corpus` names.
@@ -109,6 +129,11 @@ class DataConfig(Frozen):
             return CORPUS.build(self.corpus)
         except ConfigError as error:
             raise error.within("corpus") from None
+
+    def pinned(self) -> Mapping[str, Any] | None:
+        """Return what determines the documents for good, if that is known without reading them."""
+        source = self.source()
+        return source.pinned() if isinstance(source, Corpus) else None
 
     def documents(self, left_out: Counter[str] | None = None) -> Iterator[tuple[Entry, str]]:
         """Read the entry and text of every document that enters; count the others by reason.

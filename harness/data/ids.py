@@ -9,7 +9,6 @@ from harness.data.config import DataConfig
 from harness.data.corpora import IdCorpus
 from harness.data.order import Tokens
 from harness.data.splits import SPLIT
-from harness.data.tokenizers import TOKENIZER, identity
 from harness.errors import ConfigError
 
 REACH = 2**20  # ids before the end of training among which the end of a document is looked for
@@ -21,14 +20,13 @@ def fingerprint(config: DataConfig, corpus: IdCorpus) -> str:
         content = {"ids": corpus.digest(), "excerpt": corpus.excerpt}
     except ConfigError as error:
         raise error.within("corpus") from None
-    tokenizer, n = identity(config.tokenizer), config.held_out_documents
-    return config.identify({**content, "tokenizer": tokenizer, "held_out": n})
+    return config.identify({**content, "held_out": config.held_out_documents})
 
 
 def load(config: DataConfig, corpus: IdCorpus) -> TokenDataset:
     """Map the ids into memory and divide them."""
     name = fingerprint(config, corpus)
-    tokenizer = TOKENIZER.build(config.tokenizer)
+    tokenizer = config.build_tokenizer()
     train = corpus.ids()
     if len(train) and not 0 <= train.min() <= train.max() < tokenizer.vocab_size:
         found = f"has ids from {train.min()} to {train.max()}"

@@ -72,9 +72,9 @@ def resolve(data: Mapping[str, object], folder: Path) -> Resolved:
             adjusts = "this arm sets d_ff, which `match` adjusts; add `match: none`"
             problems.append(Problem(("arms", name, "variant", "d_ff"), adjusts))
         if experiment.analysis.metric == "val_bpb" and not arm.data.has_bytes:
-            counted = f"is not measured of arm {name!r}, which is not scored on text"
-            hint = "val_loss and val_accuracy are"
-            problems.append(Problem(("analysis", "metric"), f"val_bpb {counted}; {hint}"))
+            unknown_size = f"arm {name!r} is not scored on text of known size"
+            message = f"{unknown_size}: there is val_loss or val_accuracy, but no val_bpb"
+            problems.append(Problem(("analysis", "metric"), message))
     if problems:
         raise ConfigError(*problems)
     return Resolved(experiment, arms, baseline, contrasts, match, folders)
@@ -165,13 +165,14 @@ def _resolve_arm(
     data = collect("data", lambda: DataConfig.read(section("data")))
     train = collect("train", lambda: TrainConfig.read(section("train")))
     written = collect("variant", lambda: section("variant"))
-    if data is None or written is None:
+    n_ids = collect("data", lambda: data.vocab_size) if data else None
+    if data is None or written is None or n_ids is None:
         raise ConfigError(*problems)
     if "vocab_size" not in written:
-        written["vocab_size"] = data.vocab_size
+        written["vocab_size"] = n_ids
     variant = collect("variant", lambda: VariantSpec.read(written))
-    if variant and variant.dims.vocab_size < data.vocab_size:
-        ids = f"must hold the tokenizer's {data.vocab_size} ids"
+    if variant and variant.dims.vocab_size < n_ids:
+        ids = f"must hold the tokenizer's {n_ids} ids"
         message = f"{ids}, but got {variant.dims.vocab_size}"
         problems.append(Problem(("variant", "vocab_size"), message))
     if variant and train and train.seq_len > variant.dims.max_seq_len:

@@ -231,7 +231,7 @@ def test_an_example_that_fits_no_row_asks_for_longer_ones():
 
 
 def test_a_task_with_too_few_questions_is_refused():
-    with pytest.raises(ConfigError, match="corpus: asks too few different questions .* larger"):
+    with pytest.raises(ConfigError, match=r"corpus: asks too few different questions .* larger"):
         load("copy", n_tokens=1, n_symbols=2)
 
 

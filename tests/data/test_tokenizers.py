@@ -17,20 +17,36 @@ NASTY = [
 ]
 
 
-OPTIONS = {"byte": {}, "bpe": {}}
+OF_TEXT = ["byte", "bpe", "file"]
 
 
-@pytest.fixture(params=OPTIONS)
-def tokenizer(request):
-    tokenizer = TOKENIZER[request.param](**OPTIONS[request.param])
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tokenizer")
+    learned = TOKENIZER["bpe"](vocab_size=300)
+    learned.train(TRAINING)
+    learned.save(folder)
+    return folder / "tokenizer.json"
+
+
+@pytest.fixture(params=OF_TEXT)
+def spec(request, file):
+    options = {"path": str(file)} if request.param == "file" else {}
+    return TOKENIZER.resolve({"name": request.param, **options})
+
+
+@pytest.fixture
+def tokenizer(spec):
+    tokenizer = TOKENIZER.build(spec)
     tokenizer.train(TRAINING)
     return tokenizer
 
 
 def test_every_tokenizer_of_text_is_tested_here():
-    assert set(OPTIONS) == {name for name in TOKENIZER if TOKENIZER[name].of_text}
+    assert set(OF_TEXT) == {name for name in TOKENIZER if TOKENIZER[name].of_text}
 
 
+@pytest.mark.row("R4-17")
 def test_decoding_returns_the_text(tokenizer):
     for text, ids in zip(NASTY, tokenizer.encode(NASTY), strict=True):
         assert tokenizer.decode(ids) == text
@@ -54,9 +70,9 @@ def test_a_broken_character_is_marked(tokenizer):
     assert set(tokenizer.decode(ids[:-1])) == {"\ufffd"}
 
 
-def test_a_loaded_tokenizer_is_the_saved_one(tokenizer, tmp_path):
+def test_a_loaded_tokenizer_is_the_saved_one(tokenizer, spec, tmp_path):
     tokenizer.save(tmp_path)
-    loaded = type(tokenizer).load(tmp_path, **({"vocab_size": 1024} if vars(tokenizer) else {}))
+    loaded = type(tokenizer).load(tmp_path, **spec.options)
     assert loaded.encode(NASTY) == tokenizer.encode(NASTY)
     assert (loaded.vocab_size, loaded.separator) == (tokenizer.vocab_size, tokenizer.separator)
 
@@ -72,8 +88,8 @@ def test_the_library_tokenizers_reads_the_same_code(tokenizer):
     assert code.get_added_tokens_decoder()[tokenizer.separator].content == separator
 
 
-def test_training_again_gives_the_same_code(tokenizer):
-    again = type(tokenizer)()
+def test_training_again_gives_the_same_code(tokenizer, spec):
+    again = TOKENIZER.build(spec)
     again.train(iter(TRAINING))
     assert again.encode(NASTY) == tokenizer.encode(NASTY)
 

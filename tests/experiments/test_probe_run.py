@@ -41,7 +41,9 @@ def test_recall_and_language_stand_in_one_table(small, tmp_path):
 
 
 def test_bits_per_byte_of_a_probe_are_refused_before_anything_is_trained(small, plan):
-    with pytest.raises(ConfigError, match="val_bpb is not measured of arm 'gqa-recall'") as error:
+    with pytest.raises(
+        ConfigError, match=r"arm 'gqa-recall' is not scored on text .* no val_bpb"
+    ) as error:
         plan({**both_tasks(small), "analysis": {}})
     assert {p.path for p in error.value.problems} == {("analysis", "metric")}
     assert len(error.value.problems) == 2

@@ -1,15 +1,18 @@
 """Corpora: where data come from. Registry name and file name are the same."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.core.registry import Registry
 from harness.data.order import Ids, Tokens
+
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # JSON can spell half of a surrogate pair
 
 
 class Source(ABC):
@@ -50,6 +53,15 @@ class Corpus(Source):
         Raises:
             ConfigError: the corpus cannot be found or read.
         """
+
+    def pinned(self) -> Mapping[str, Any] | None:
+        """Return what determines the documents for good, if that is known without reading them."""
+        return None
+
+
+def is_text(value: object) -> TypeGuard[str]:
+    """Whether a value that was read is text, of whole characters."""
+    return isinstance(value, str) and not HALF_CHARACTER.search(value)
 
 
 class IdCorpus(Source):

@@ -3,15 +3,13 @@
 import glob
 import json
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.data.corpora import CORPUS, Corpus, Document
+from harness.data.corpora import CORPUS, Corpus, Document, is_text
 from harness.errors import ConfigError, unknown
 
 READABLE = (".txt", ".jsonl", ".parquet")
-HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # JSON can spell half of a surrogate pair
 
 
 @CORPUS.register("local")
@@ -97,7 +95,7 @@ class Local(Corpus):
         return ConfigError.at(("text_key",), f"{where}: {unknown('key', self.text_key, keys)}")
 
     def _text(self, value: object, file: Path, number: int) -> str:
-        if not isinstance(value, str) or HALF_CHARACTER.search(value):
+        if not is_text(value):
             problem = f"{file}:{number}: {self.text_key!r} must be text, but got {value!r}"
             raise ConfigError.at(("path",), problem)
         return value

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from harness.core.registry import ComponentSpec, Registry
+from harness.core.registry import Registry
 
 
 class Tokenizer(ABC):
@@ -17,11 +17,11 @@ class Tokenizer(ABC):
     Attributes:
         vocab_size: how many ids there are, whether or not training finds a use for all of them.
         separator: the id that stands between documents and that no text encodes to.
-        of_text: whether ids stand for any text, so that bits per byte mean something.
+        of_text: whether any text can be told from its ids, so that bits per byte mean something.
         is_learned: whether it is another one for each corpus.
     """
 
-    of_text: ClassVar[bool] = True
+    of_text: bool = True
     is_learned: ClassVar[bool] = False
     vocab_size: int
     separator: int
@@ -57,8 +57,3 @@ class Tokenizer(ABC):
 
 
 TOKENIZER: Registry[Tokenizer] = Registry("tokenizer", Tokenizer, "harness.data.tokenizers")
-
-
-def identity(spec: ComponentSpec) -> dict[str, Any]:
-    """Write a tokenizer for a fingerprint: by its content where it has any before training."""
-    return {**TOKENIZER.non_default(spec), **TOKENIZER.build(spec).content()}

@@ -1,6 +1,5 @@
 """Byte-level byte-pair encoding, learned from the training documents."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -8,10 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field
 
 from harness.data.tokenizers import TOKENIZER, Tokenizer
-
-# Its threads would not survive the fork that starts a run, and it prints a warning about that.
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-import tokenizers
+from harness.data.tokenizers._library import tokenizers
 
 SEPARATOR = "<|endoftext|>"
 
