@@ -47,7 +47,10 @@ def run_table(experiments: Sequence[Experiment], all_columns: bool) -> pd.DataFr
     """
     table = pd.concat([_runs(experiment) for experiment in experiments], ignore_index=True)
     factors = [name for name in table.columns if name.startswith("factor.")]
-    metrics = list(dict.fromkeys(experiment.plan["metric"] for experiment in experiments))
+    shown = [
+        metric for e in experiments for metric in (e.plan["metric"], *e.comparison.evaluations)
+    ]
+    metrics = list(dict.fromkeys(shown))
     keys = ["experiment", "arm", "changes", *factors, "seed", "replica", "environment"]
     varying = [key for key in keys if key == "arm" or table[key].nunique(dropna=False) > 1]
     columns = [*varying, "status", *metrics, "tokens", "seconds", "run_id", "cause"]

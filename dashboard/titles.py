@@ -17,5 +17,7 @@ _TITLES = {
 
 
 def title(column: str) -> str:
-    """Return a column's title; an unknown column is its own."""
-    return _TITLES.get(column, column)
+    """Return a column's title; an unknown column is its own. Those of a set begin with its name."""
+    of_set, _, metric = column.rpartition("/")
+    words = _TITLES.get(metric, metric)
+    return f"{of_set}: {words}" if of_set else words

@@ -32,7 +32,8 @@ def comparison_tables(comparison: Comparison, plan: Plan) -> list[RenderableType
         Padding(Text(sentence(contrast, plan), style=_STYLES[contrast.verdict]), _BELOW)
         for contrast in comparison.contrasts
     ]
-    tables = [arm_table(comparison, plan), contrast_table(comparison)]
+    others = [evaluation_table(comparison)] if comparison.evaluations else []
+    tables = [arm_table(comparison, plan), *others, contrast_table(comparison)]
     question = Padding(Text(plan["question"] or plan["name"], style="bold"), _BELOW)
     return [question, *(Padding(table, _BELOW) for table in tables), *sentences]
 
@@ -60,6 +61,18 @@ def arm_table(comparison: Comparison, plan: Plan) -> Table:
             count(arm.tokens_per_s),
         )
     table.caption = "; ".join(map(_losses, filter(_losses, comparison.arms))) or None
+    return table
+
+
+def evaluation_table(comparison: Comparison) -> Table:
+    """Draw each arm's means on what runs are scored on besides, with their intervals."""
+    table = _table(f"On other data, with {percent(LEVEL_OF_MEANS)} intervals")
+    table.add_column("arm", overflow="fold", min_width=8)
+    for metric in comparison.evaluations:
+        table.add_column(metric.replace("/", "/\n"), justify="right")
+    for arm in comparison.arms:
+        means = [by_arm[arm.arm] for by_arm in comparison.evaluations.values()]
+        table.add_row(Text(arm.arm), *map(mean_words, means))
     return table
 
 

@@ -1,5 +1,6 @@
 """What finished models may be scored on besides the documents that training scores."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,11 +65,11 @@ class Scored:
             self._refuse_trained_on()
         return fingerprint(self.data)
 
-    def load(self) -> tuple[list[HeldOut], int | None]:
+    def load(self) -> tuple[Sequence[HeldOut], int | None]:
         """Return what is scored, and the separator of documents that must not see each other."""
         dataset = self._dataset()
         scored = dataset.report if self.part == "report" else dataset.held_out
-        return list(scored), dataset.separator
+        return scored, dataset.separator
 
     def _dataset(self) -> Dataset:
         own = load_dataset(self.trained_on)

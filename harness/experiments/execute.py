@@ -112,7 +112,7 @@ def _train(
             saves.save_if_due(training, point)
     norms["end"] = gradient_norms(model, *order[0])
     assert evaluation, "the last measurement has an evaluation"
-    found = scores(evaluation, dataset)
+    found = scores(evaluation, dataset.held_out)
     return Result(
         status=Status.DONE,
         seconds=last[0].seconds,

@@ -1,6 +1,6 @@
 """The local engine: each run in a process of its own, a few at a time.
 
-Runs that share a training wait for it and are then measured with its weights. A crash or an
+Runs that share a training wait for it and are then scored with its weights. A crash or an
 out-of-memory kill costs that run alone. Workers are forked from a server that has imported torch
 once and run nothing, so starting one is cheap and safe.
 """
@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from harness.experiments.complete import Attempts, Progress, complete, outcome, record_death
-from harness.experiments.conversion import Conversion
+from harness.experiments.final_scoring import FinalScoring
 from harness.experiments.planned import PlannedRun
 from harness.experiments.run_config import RunConfig
 from harness.store.attempt import Attempt
@@ -47,7 +47,7 @@ def run_inline(
     for run in pending:
         attempt, trains = attempts.of(run)
         yield Progress(run, Status.RUNNING, trains=trains)
-        complete(run.config, run.conversion, attempt, device, threads)
+        complete(run.config, run.missing, attempt, device, threads)
         yield outcome(run, attempt)
 
 
@@ -126,21 +126,25 @@ def _start(
     threads: int,
 ) -> _Worker:
     written = run.config.to_dict()
-    arguments = (written, run.conversion, attempt.path, str(device), threads)
+    arguments = (written, run.missing, attempt.path, str(device), threads)
     process = context.Process(target=_work, args=arguments, daemon=True)
     process.start()
     return _Worker(run, attempt, trains, process)
 
 
 def _work(
-    written: dict[str, Any], conversion: Conversion | None, path: Path, device: str, threads: int
+    written: dict[str, Any],
+    scorings: Sequence[FinalScoring],
+    path: Path,
+    device: str,
+    threads: int,
 ) -> None:
     """Be a worker: Ctrl-C is for the parent, which then ends us; without a parent, stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _die_with_parent()
     config = RunConfig.read(written)
-    complete(config, conversion, Attempt(path), torch.device(device), threads)
+    complete(config, scorings, Attempt(path), torch.device(device), threads)
 
 
 def _die_with_parent() -> None:
