@@ -13,6 +13,8 @@ _TITLES = {
     "seconds": "training time (seconds)",
     "step": "optimizer steps",
     "tokens_per_s": "tokens per second",
+    "activation_rms_max": "residual stream, largest rms of a layer",
+    "activation_max": "residual stream, largest |x|",
 }
 
 

@@ -29,8 +29,9 @@ def scores(evaluation: Evaluation, held_out: Sequence[HeldOut]) -> dict[str, Any
     names = [document.id for document in held_out]
     documents = zip(evaluation.nats, evaluation.n_bytes, strict=True)
     return {
-        "metrics": evaluation.metrics(),
+        "metrics": {**evaluation.metrics(), **evaluation.sizes()},
         "documents": dict(zip(names, documents, strict=True)),
         "expert_tokens": evaluation.expert_tokens,
         "loss_by_position": evaluation.loss_by_position,
+        "activations": evaluation.activations,
     }

@@ -74,7 +74,7 @@ def collect(plan: Plan, run_store: RunStore) -> tuple[pd.DataFrame, pd.DataFrame
         seen, curve = _look_at(attempt, *names) if attempt else ({"status": Status.QUEUED}, [])
         rows.append({**seen, **_columns_of_arm(plan["arms"][planned["arm"]]), **planned})
         keys = {key: planned[key] for key in ("arm", "seed", "run_id")}
-        points.extend({**point, **keys} for point in curve)
+        points.extend({**_flat(point), **keys} for point in curve)
     return _table(rows, {**RUN_COLUMNS, **columns_of_sets(plan)}), _table(points, CURVE_COLUMNS)
 
 
@@ -86,6 +86,11 @@ def columns_of_sets(plan: Plan) -> dict[str, str]:
 def empty_runs() -> pd.DataFrame:
     """Return the table of no runs."""
     return _table([], RUN_COLUMNS)
+
+
+def _flat(point: Point) -> Point:
+    """Leave out what is kept by layer."""
+    return {key: value for key, value in point.items() if not isinstance(value, dict)}
 
 
 def empty_curves() -> pd.DataFrame:

@@ -46,10 +46,10 @@ class Measurement:
     evaluation: Evaluation | None  # at evenly spaced fractions of the budget, and at its end
 
     def to_dict(self) -> dict[str, Any]:
-        """Write it flat, with the metrics of the evaluation and without its documents."""
+        """Write it flat, but for the activations by layer, and without documents."""
         flat = asdict(self)
         del flat["evaluation"]
-        return flat | (self.evaluation.metrics() if self.evaluation else {})
+        return flat | (self.evaluation.to_point() if self.evaluation else {})
 
 
 @dataclass

@@ -104,7 +104,8 @@ def test_a_measurement_scores_the_documents_that_training_held_out(precisions, r
         n_bytes = {document: n for document, (_, n) in measured.documents.items()}
         assert n_bytes == {document: n for document, (_, n) in result.documents.items()}
         assert measured.documents != result.documents
-        assert measured.metrics.keys() == {key for key in result.metrics if key.startswith("val_")}
+        kinds = ("val_", "activation_")
+        assert measured.metrics.keys() == {key for key in result.metrics if key.startswith(kinds)}
         assert measured.environment == attempt.read_run().environment
 
 
