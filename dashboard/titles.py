@@ -13,6 +13,8 @@ _TITLES = {
     "seconds": "training time (seconds)",
     "step": "optimizer steps",
     "tokens_per_s": "tokens per second",
+    "share_of_peak": "share of the machine's matmul speed",
+    "peak_memory": "peak memory (bytes)",
     "activation_rms_max": "residual stream, largest rms of a layer",
     "activation_max": "residual stream, largest |x|",
 }

@@ -36,6 +36,10 @@ class ArmSummary:
     """As stored for inference."""
     tokens_per_s: float | None
     """Median over the runs that count."""
+    share_of_peak: float | None
+    """Of the machine's matmul speed, while they were trained; likewise."""
+    peak_memory: float | None
+    """Bytes; likewise."""
     seconds: float | None
     """Median over the runs that count, of one run."""
 
@@ -63,6 +67,8 @@ def summarise(plan: Plan, runs: pd.DataFrame, arm: str) -> ArmSummary:
         cache_bytes=cost.get("cache_bytes"),
         weight_bytes=cost.get("weight_bytes"),
         tokens_per_s=_median(counted["tokens_per_s"]),
+        share_of_peak=_median(_known(counted, "share_of_peak")),
+        peak_memory=_median(_known(counted, "peak_memory")),
         seconds=_median(counted["seconds"]),
     )
 
@@ -71,6 +77,11 @@ def mean_over_seeds(runs: pd.DataFrame, metric: str) -> Estimate:
     """Return the mean of a metric over the runs of an arm that count, with its interval."""
     over_seeds = usable(runs, metric).groupby("seed")[metric].mean()
     return estimate(over_seeds.tolist(), LEVEL_OF_MEANS)
+
+
+def _known(runs: pd.DataFrame, column: str) -> pd.Series:
+    """Return a column that tables of earlier versions lack."""
+    return runs[column] if column in runs else pd.Series(dtype="float64")
 
 
 def _median(values: pd.Series) -> float | None:

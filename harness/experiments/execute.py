@@ -9,6 +9,7 @@ import torch
 
 from harness.core.cost import measure_cost
 from harness.core.model import LanguageModel
+from harness.core.slots import PRECISION
 from harness.data.batches import batches
 from harness.data.dataset import load_dataset
 from harness.errors import Diverged
@@ -27,6 +28,7 @@ from harness.training.environment import describe_environment, make_deterministi
 from harness.training.evaluation import Evaluation
 from harness.training.gradients import gradient_norms
 from harness.training.loop import Measurement, Training
+from harness.training.machine import forget_peak_memory, training_peak
 from harness.training.randomness import address
 
 
@@ -80,6 +82,8 @@ def _train(
     last: list[Measurement],
 ) -> Result:
     seed, config = run.effective_seed, run.train
+    peak_flops = training_peak(PRECISION.build(run.variant.precision.train), device)
+    forget_peak_memory(device)
     dataset = load_dataset(run.data)
     torch.manual_seed(address(seed, "build"))  # for components that draw although they should not
     model = LanguageModel(run.variant).initialize(seed)
@@ -100,6 +104,7 @@ def _train(
         flops_per_token=cost.train_flops_per_token,
         seed=seed,
         state=resume(attempt, device),
+        peak_flops=peak_flops,
     )
     saves = Saves(attempt, checkpoint_seconds)
     evaluation: Evaluation | None = None
@@ -130,17 +135,22 @@ def _heartbeat(point: Measurement) -> Heartbeat:
         step=point.step,
         loss=point.train_loss,
         tokens_per_s=point.tokens_per_s,
+        share_of_peak=point.share_of_peak,
         seconds_left=point.seconds * (1 - point.fraction) / point.fraction,
     )
 
 
 def _spent(point: Measurement) -> dict[str, Any]:
+    speed = point.tokens / point.seconds
+    share = point.share_of_peak and point.share_of_peak * speed / point.tokens_per_s
     return {
         "steps": point.step,
         "tokens": point.tokens,
         "flops": point.flops,
         "train_loss": point.train_loss,
-        "tokens_per_s": point.tokens / point.seconds,
+        "tokens_per_s": speed,
+        "share_of_peak": share,
+        "peak_memory": point.peak_memory,
     }
 
 

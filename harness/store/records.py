@@ -51,6 +51,7 @@ class Heartbeat(Frozen):
     step: int
     loss: float | None = None
     tokens_per_s: float | None = None
+    share_of_peak: float | None = None
     seconds_left: float | None = None
     pid: int = Field(default_factory=os.getpid)
     host: str = Field(default_factory=socket.gethostname)

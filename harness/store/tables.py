@@ -19,7 +19,8 @@ _TEXT, _COUNT, _REAL = "str", "Int64", "float64"
 _KEYS = {"arm": _TEXT, "seed": _COUNT}
 _EVALUATED = ("val_loss", "val_bpb", "val_accuracy", "val_perplexity")
 _QUALITY = dict.fromkeys(("train_loss", *_EVALUATED), _REAL)
-_SPENT = {"tokens": _COUNT, "flops": _REAL, "seconds": _REAL, "tokens_per_s": _REAL}
+_SPEED = {"tokens_per_s": _REAL, "share_of_peak": _REAL, "peak_memory": _COUNT}
+_SPENT = {"tokens": _COUNT, "flops": _REAL, "seconds": _REAL, **_SPEED}
 _OF_TRAINING = {"train_loss", "steps", *_SPENT}
 _COST = (
     *("params", "params_active", "params_non_embedding"),

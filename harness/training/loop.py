@@ -15,6 +15,7 @@ from harness.data.batches import Batch
 from harness.errors import AblateError, Diverged
 from harness.training.config import TrainConfig
 from harness.training.evaluation import Evaluate, Evaluation
+from harness.training.machine import peak_memory
 from harness.training.optimizers import OPTIMIZER
 from harness.training.randomness import address
 from harness.training.schedules import SCHEDULE
@@ -43,6 +44,8 @@ class Measurement:
     lr: float
     grad_norm: float  # of the last step, before clipping
     tokens_per_s: float  # since the last measurement
+    share_of_peak: float | None  # of the matmul peak, by model FLOPs a second; likewise
+    peak_memory: int  # bytes so far: of a GPU's tensors, or of the whole process
     evaluation: Evaluation | None  # at evenly spaced fractions of the budget, and at its end
 
     def to_dict(self) -> dict[str, Any]:
@@ -80,6 +83,7 @@ class Training:
         flops_per_token: float,
         seed: int,
         state: TrainingState | None = None,
+        peak_flops: float | None = None,
     ) -> None:
         """Prepare a training, or take one up where `state` was taken of it.
 
@@ -91,9 +95,11 @@ class Training:
             flops_per_token: Of a training step, for the curve and for budgets in FLOPs.
             seed: Keys the randomness of each step (dropout).
             state: Of a training with the same arguments.
+            peak_flops: What the device could do a second, for `share_of_peak`.
         """
         self.model, self.batches, self.evaluate, self.config = model, batches, evaluate, config
         self.flops_per_token, self.seed = flops_per_token, seed
+        self.peak_flops = peak_flops
         self.device = model.head.weight.device
         self.precision = PRECISION.build(model.spec.precision.train)
         self.precision.prepare_training(model)
@@ -196,6 +202,8 @@ class Training:
         if evaluation and not math.isfinite(evaluation.val_loss):
             raise Diverged(f"the held-out loss is {evaluation.val_loss} after step {now.step}")
         now.evaluations, now.reports = due, math.floor(spent * REPORTS + 1e-9)
+        speed = sum(step.tokens for step in steps) / sum(step.seconds for step in steps)
+        flops_per_s, peak = speed * self.flops_per_token, self.peak_flops
         return Measurement(
             step=now.step,
             tokens=now.tokens,
@@ -206,7 +214,9 @@ class Training:
             auxiliary_loss=sum(step.auxiliary for step in steps) / len(steps),
             lr=steps[-1].lr,
             grad_norm=steps[-1].grad_norm,
-            tokens_per_s=sum(step.tokens for step in steps) / sum(step.seconds for step in steps),
+            tokens_per_s=speed,
+            share_of_peak=flops_per_s / peak if peak else None,
+            peak_memory=peak_memory(self.device),
             evaluation=evaluation,
         )
 
