@@ -9,7 +9,7 @@ import pandas as pd
 from dashboard.data import Experiment
 from harness.analysis.arms import mean_words, says_more_than_params
 from harness.analysis.intervals import LEVEL_OF_MEANS
-from harness.analysis.units import count, percent, size
+from harness.analysis.units import count, percent, share, size
 
 _KEYS = ["arm", "seed", "replica", "environment"]
 
@@ -23,6 +23,7 @@ def arm_table(experiment: Experiment) -> pd.DataFrame:
     arms = experiment.comparison.arms
     meets = says_more_than_params(arms, "params_active")
     weighs = says_more_than_params(arms, "weight_bytes")
+    timed = any(arm.share_of_peak for arm in arms)
     rows = [
         {
             "arm": arm.arm,
@@ -34,6 +35,8 @@ def arm_table(experiment: Experiment) -> pd.DataFrame:
             "FLOPs/token": count(arm.train_flops_per_token),
             cache: size(arm.cache_bytes),
             "tokens/s": count(arm.tokens_per_s),
+            **({"of peak": share(arm.share_of_peak)} if timed else {}),
+            **({"peak memory": size(arm.peak_memory)} if timed else {}),
         }
         for arm in arms
     ]
@@ -47,7 +50,10 @@ def run_table(experiments: Sequence[Experiment], all_columns: bool) -> pd.DataFr
     """
     table = pd.concat([_runs(experiment) for experiment in experiments], ignore_index=True)
     factors = [name for name in table.columns if name.startswith("factor.")]
-    metrics = list(dict.fromkeys(experiment.plan["metric"] for experiment in experiments))
+    shown = [
+        metric for e in experiments for metric in (e.plan["metric"], *e.comparison.evaluations)
+    ]
+    metrics = list(dict.fromkeys(shown))
     keys = ["experiment", "arm", "changes", *factors, "seed", "replica", "environment"]
     varying = [key for key in keys if key == "arm" or table[key].nunique(dropna=False) > 1]
     columns = [*varying, "status", *metrics, "tokens", "seconds", "run_id", "cause"]

@@ -13,9 +13,15 @@ _TITLES = {
     "seconds": "training time (seconds)",
     "step": "optimizer steps",
     "tokens_per_s": "tokens per second",
+    "share_of_peak": "share of the machine's matmul speed",
+    "peak_memory": "peak memory (bytes)",
+    "activation_rms_max": "residual stream, largest rms of a layer",
+    "activation_max": "residual stream, largest |x|",
 }
 
 
 def title(column: str) -> str:
-    """Return a column's title; an unknown column is its own."""
-    return _TITLES.get(column, column)
+    """Return a column's title; an unknown column is its own. Those of a set begin with its name."""
+    of_set, _, metric = column.rpartition("/")
+    words = _TITLES.get(metric, metric)
+    return f"{of_set}: {words}" if of_set else words

@@ -30,7 +30,7 @@ _MOST_ROWS = 20  # shown whole; a longer table scrolls
 
 
 def _column(name: str, values: pd.Series) -> Any:
-    if name.startswith(("val_", "train_loss")) or name in metrics:
+    if name.rpartition("/")[2].startswith(("val_", "train_loss")) or name in metrics:
         return st.column_config.NumberColumn(help=title(name), format="%.4f")
     if name == "seconds":
         return st.column_config.NumberColumn(help="Spent on the run", format="%.1f")

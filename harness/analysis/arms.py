@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from harness.analysis.costs import NEGLIGIBLE
-from harness.analysis.intervals import LEVEL_OF_MEANS, estimate
+from harness.analysis.intervals import LEVEL_OF_MEANS, Estimate, estimate
 from harness.analysis.pairing import usable
 from harness.analysis.units import decimals_for
 from harness.store.status import Status
@@ -36,6 +36,10 @@ class ArmSummary:
     """As stored for inference."""
     tokens_per_s: float | None
     """Median over the runs that count."""
+    share_of_peak: float | None
+    """Of the machine's matmul speed, while they were trained; likewise."""
+    peak_memory: float | None
+    """Bytes; likewise."""
     seconds: float | None
     """Median over the runs that count, of one run."""
 
@@ -44,8 +48,7 @@ def summarise(plan: Plan, runs: pd.DataFrame, arm: str) -> ArmSummary:
     """Summarise an arm over its seeds; replicas of a seed are averaged."""
     ours = runs[runs["arm"] == arm]
     counted = usable(ours, plan["metric"])
-    over_seeds = counted.groupby("seed")[plan["metric"]].mean()
-    mean = estimate(over_seeds.tolist(), LEVEL_OF_MEANS)
+    mean = mean_over_seeds(ours, plan["metric"])
     cost = plan["arms"][arm]["cost"]
     return ArmSummary(
         arm=arm,
@@ -64,8 +67,21 @@ def summarise(plan: Plan, runs: pd.DataFrame, arm: str) -> ArmSummary:
         cache_bytes=cost.get("cache_bytes"),
         weight_bytes=cost.get("weight_bytes"),
         tokens_per_s=_median(counted["tokens_per_s"]),
+        share_of_peak=_median(_known(counted, "share_of_peak")),
+        peak_memory=_median(_known(counted, "peak_memory")),
         seconds=_median(counted["seconds"]),
     )
+
+
+def mean_over_seeds(runs: pd.DataFrame, metric: str) -> Estimate:
+    """Return the mean of a metric over the runs of an arm that count, with its interval."""
+    over_seeds = usable(runs, metric).groupby("seed")[metric].mean()
+    return estimate(over_seeds.tolist(), LEVEL_OF_MEANS)
+
+
+def _known(runs: pd.DataFrame, column: str) -> pd.Series:
+    """Return a column that tables of earlier versions lack."""
+    return runs[column] if column in runs else pd.Series(dtype="float64")
 
 
 def _median(values: pd.Series) -> float | None:
@@ -80,7 +96,7 @@ def says_more_than_params(arms: Sequence[ArmSummary], cost: str) -> bool:
     return max(each, default=0.0) > (1 + NEGLIGIBLE) * min(each, default=0.0)
 
 
-def mean_words(arm: ArmSummary) -> str:
+def mean_words(arm: ArmSummary | Estimate) -> str:
     """Write a mean and its interval, with the decimals that the interval deserves."""
     if arm.mean is None:
         return "-"

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from harness.analysis.arms import ArmSummary, summarise
+from harness.analysis.arms import ArmSummary, mean_over_seeds, summarise
 from harness.analysis.contrasts import Contrast, contrast_of
 from harness.analysis.families import families
+from harness.analysis.intervals import Estimate
 from harness.store.tables import Plan
 
 
@@ -17,6 +18,8 @@ class Comparison:
     metric: str
     arms: list[ArmSummary]
     contrasts: list[Contrast]
+    evaluations: dict[str, dict[str, Estimate]]
+    """The means on what runs are scored on besides, by metric (`report/val_bpb`) and arm."""
 
 
 def compare(plan: Plan, runs: pd.DataFrame) -> Comparison:
@@ -29,4 +32,10 @@ def compare(plan: Plan, runs: pd.DataFrame) -> Comparison:
             for family in families(plan)
             for pair in family.pairs
         ],
+        evaluations={
+            (metric := f"{name}/{about['metric']}"): {
+                arm: mean_over_seeds(runs[runs["arm"] == arm], metric) for arm in plan["arms"]
+            }
+            for name, about in plan.get("evaluate", {}).items()
+        },
     )

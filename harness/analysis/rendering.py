@@ -1,6 +1,6 @@
 """A comparison for the terminal, in 80 columns or more."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rich import box
 from rich.console import RenderableType
@@ -12,7 +12,7 @@ from harness.analysis.arms import ArmSummary, mean_words, says_more_than_params
 from harness.analysis.compare import Comparison
 from harness.analysis.intervals import LEVEL_OF_MEANS
 from harness.analysis.sentences import difference_words, interval_name, interval_words, sentence
-from harness.analysis.units import count, percent, size
+from harness.analysis.units import count, percent, share, size
 from harness.analysis.verdict import Verdict
 from harness.store.tables import Plan
 
@@ -32,7 +32,8 @@ def comparison_tables(comparison: Comparison, plan: Plan) -> list[RenderableType
         Padding(Text(sentence(contrast, plan), style=_STYLES[contrast.verdict]), _BELOW)
         for contrast in comparison.contrasts
     ]
-    tables = [arm_table(comparison, plan), contrast_table(comparison)]
+    others = [evaluation_table(comparison)] if comparison.evaluations else []
+    tables = [arm_table(comparison, plan), *others, contrast_table(comparison)]
     question = Padding(Text(plan["question"] or plan["name"], style="bold"), _BELOW)
     return [question, *(Padding(table, _BELOW) for table in tables), *sentences]
 
@@ -59,7 +60,20 @@ def arm_table(comparison: Comparison, plan: Plan) -> Table:
             *(words(arm) for words in costs.values()),
             count(arm.tokens_per_s),
         )
-    table.caption = "; ".join(map(_losses, filter(_losses, comparison.arms))) or None
+    below = [*map(_losses, comparison.arms), _of_the_machine(comparison.arms)]
+    table.caption = "; ".join(filter(None, below)) or None
+    return table
+
+
+def evaluation_table(comparison: Comparison) -> Table:
+    """Draw each arm's means on what runs are scored on besides, with their intervals."""
+    table = _table(f"On other data, with {percent(LEVEL_OF_MEANS)} intervals")
+    table.add_column("arm", overflow="fold", min_width=8)
+    for metric in comparison.evaluations:
+        table.add_column(metric.replace("/", "/\n"), justify="right")
+    for arm in comparison.arms:
+        means = [by_arm[arm.arm] for by_arm in comparison.evaluations.values()]
+        table.add_row(Text(arm.arm), *map(mean_words, means))
     return table
 
 
@@ -99,6 +113,16 @@ def _losses(arm: ArmSummary) -> str:
     counts = {"diverged": arm.n_diverged, "failed": arm.n_failed}
     words = [f"{n} {status}" for status, n in counts.items() if n]
     return f"{arm.arm}: {', '.join(words)}" if words else ""
+
+
+def _of_the_machine(arms: Sequence[ArmSummary]) -> str:
+    """Say what the runs took of the machine they were trained on, if that was measured."""
+    memory = [arm.peak_memory for arm in arms if arm.peak_memory]
+    shares = [arm.share_of_peak for arm in arms if arm.share_of_peak]
+    if not memory or not shares:
+        return ""
+    ends = " to ".join(dict.fromkeys(share(one) for one in (min(shares), max(shares))))
+    return f"training held {size(max(memory))} at most, at {ends} of the machine's matmul speed"
 
 
 def _cache_title(plan: Plan) -> str:

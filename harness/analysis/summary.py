@@ -44,4 +44,8 @@ def comparison_dict(comparison: Comparison, plan: Plan) -> dict[str, Any]:
         "differs": plan["differs"],
         "arms": [asdict(arm) for arm in comparison.arms],
         "contrasts": contrasts,
+        "evaluations": {
+            metric: {arm: asdict(mean) for arm, mean in by_arm.items()}
+            for metric, by_arm in comparison.evaluations.items()
+        },
     }

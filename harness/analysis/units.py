@@ -17,6 +17,11 @@ def size(number: float | None) -> str:
     return "-" if number is None else format_bytes(number)
 
 
+def share(fraction: float | None) -> str:
+    """Write 0.731 as `73 %`; a dash if it is unknown."""
+    return "-" if fraction is None else f"{100 * fraction:.0f} %"
+
+
 def percent(fraction: float) -> str:
     """Write 0.95 as `95 %`."""
     return f"{100 * fraction:.4g} %"

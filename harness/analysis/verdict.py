@@ -23,9 +23,9 @@ def judge(low: float, high: float, *, metric: str) -> Verdict:
     Raises:
         AblateError: it is not known whether `metric` should be high or low.
     """
-    known = METRICS_TO_MAXIMISE | METRICS_TO_MINIMISE
-    if metric not in known:
+    known, kind = METRICS_TO_MAXIMISE | METRICS_TO_MINIMISE, metric.rpartition("/")[2]
+    if kind not in known:  # of a set it is written SET/METRIC
         raise AblateError(unknown("metric", metric, known))
     if low <= 0 <= high:
         return Verdict.NOT_RESOLVED
-    return Verdict.BETTER if (low > 0) == (metric in METRICS_TO_MAXIMISE) else Verdict.WORSE
+    return Verdict.BETTER if (low > 0) == (kind in METRICS_TO_MAXIMISE) else Verdict.WORSE

@@ -14,6 +14,7 @@ from harness.bench.workers import worker_speedup
 from harness.bench.workload import Workload
 from harness.core.cost import measure_cost
 from harness.core.model import LanguageModel
+from harness.training.machine import matmul_peak
 
 FIGURES = {
     "eager_ratio": ("transformers eager / ours eager", "{:.2f} x"),
@@ -46,7 +47,7 @@ def bench_training(
     times = interleaved(steps, rounds, device)
     n_tokens = workload.batch_size * workload.seq_len
     flops = measure_cost(spec, workload.seq_len).train_flops_per_token * n_tokens
-    peak, ours = _matmul_peak(device), times["ours, eager"]
+    peak, ours = matmul_peak(device), times["ours, eager"]
     overhead = loop_overhead(device)
     found: dict[str, Any] = {
         "workload": workload.to_dict(),
@@ -68,10 +69,3 @@ def bench_training(
 def training_view(found: dict[str, Any]) -> RenderableType:
     """Draw what was found, with the figures that matter last."""
     return Group(speed_table("A training step", found), figures(found, FIGURES))
-
-
-def _matmul_peak(device: torch.device, size: int = 1024) -> float:
-    """Return the FLOPs a second of large square fp32 products on the same threads."""
-    a, b = torch.randn(size, size, device=device), torch.randn(size, size, device=device)
-    times = interleaved({"matmul": lambda: [a @ b for _ in range(5)]}, 9, device)
-    return 5 * 2 * size**3 / min(times["matmul"].seconds)

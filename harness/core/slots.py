@@ -146,6 +146,8 @@ class Block(Slot):
 
     attention: Attention
 
+    # which modules' outputs are added to the stream
+    writers: ClassVar[Mapping[str, str]] = {"attention": "attention", "ffn": "ffn"}
     final_norm: ClassVar[bool] = True  # whether the model normalises what the last block returns
 
     def __init__(

@@ -40,10 +40,12 @@ class HeldOut:
 class Dataset(ABC):
     """What a run is trained and scored on.
 
-    `separator` is the id that tells documents apart, where they must not see each other.
+    `report` is held out too, and never scored in training. `separator` is the id that tells
+    documents apart, where they must not see each other.
     """
 
     held_out: Sequence[HeldOut]
+    report: Sequence[HeldOut] = ()
     tokenizer: Tokenizer
     fingerprint: str
     separator: int | None = None

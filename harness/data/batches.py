@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from harness.core.targets import IGNORE
@@ -81,12 +81,21 @@ def batches(
 
 @dataclass(frozen=True)
 class EvaluationBatch:
-    """Windows of held-out text, padded on the right; `document` is the index of each row's."""
+    """Windows of held-out text, padded on the right to the longest.
+
+    `document` is the index of each row's document, `lengths` counts the tokens of each row.
+    """
 
     tokens: Int64[Tensor, "B T"]
     targets: Int64[Tensor, "B T"]
     document: Int64[Tensor, " B"]
+    lengths: Int64[Tensor, " B"]
     documents: Int64[Tensor, "B T"] | None = None  # as in training
+
+    @property
+    def real(self) -> Bool[Tensor, "B T"]:
+        """Which tokens are no padding, be they scored or not."""
+        return torch.arange(self.tokens.shape[1]) < self.lengths[:, None]
 
 
 def evaluation_batches(
@@ -114,6 +123,7 @@ def _batch(rows: list[tuple[int, Tensor, Tensor]], separator: int | None) -> Eva
         tokens=tokens,
         targets=_padded([targets for *_, targets in rows], IGNORE),
         document=torch.tensor([index for index, *_ in rows]),
+        lengths=torch.tensor([len(tokens) for _, tokens, _ in rows]),
         documents=None if documents is None else torch.from_numpy(documents),
     )
 

@@ -33,6 +33,8 @@ class DataConfig(Frozen):
             `documents` keeps them apart.
         held_out_documents: documents kept for evaluation, never more than half of all.
         held_out_bytes: UTF-8 bytes scored of each, from its middle; 0 scores it whole.
+        report_documents: as many more are kept that neither training nor its evaluations see: what
+            nothing was chosen by, for `evaluate`.
         max_documents: use only the first ones of the corpus; `null` uses all.
     """
 
@@ -44,6 +46,7 @@ class DataConfig(Frozen):
     packing: Literal["stream", "documents"] = "stream"
     held_out_documents: int = Field(default=32, ge=1)
     held_out_bytes: int = Field(default=4096, ge=0)
+    report_documents: int = Field(default=0, ge=0)
     max_documents: int | None = Field(default=None, ge=2)
 
     @classmethod
@@ -105,6 +108,8 @@ class DataConfig(Frozen):
             made["packing"] = self.packing
         if self.split != SPLIT.resolve(DEFAULTS["split"]):
             made["split"] = SPLIT.non_default(self.split)
+        if self.report_documents:
+            made["report_documents"] = self.report_documents
         written = json.dumps({**content, **made}, sort_keys=True)
         return hashlib.sha256(written.encode()).hexdigest()[:16]
 

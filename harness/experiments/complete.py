@@ -1,10 +1,12 @@
 """Do what a planned run still needs: train it, measure its weights, and say how that ended."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.experiments.conversion import Conversion
+from harness.experiments.evaluation_set import HELD_OUT
 from harness.experiments.execute import execute
 from harness.experiments.execution import Execution
+from harness.experiments.final_scoring import FinalScoring
 from harness.experiments.measure import keep, measure
 from harness.experiments.planned import PlannedRun
 from harness.experiments.run_config import RunConfig
@@ -49,13 +51,14 @@ class Attempts:
 
 
 def complete(
-    config: RunConfig, conversion: Conversion | None, attempt: Attempt, how: Execution
+    config: RunConfig, scorings: Sequence[FinalScoring], attempt: Attempt, how: Execution
 ) -> None:
-    """Train a run unless its attempt has ended, then measure it unless it went wrong."""
+    """Train a run unless its attempt has ended, then score it unless it went wrong."""
     if attempt.read_result() is None:
         execute(config, attempt, how)
-    if conversion and attempt.status is Status.DONE:
-        measure(config, conversion, attempt, how)
+    for scoring in scorings if attempt.status is Status.DONE else ():
+        if not attempt.has_measured(scoring.name):
+            measure(config, scoring, attempt, how)
 
 
 def record_death(run: PlannedRun, attempt: Attempt, cause: str) -> None:
@@ -66,18 +69,23 @@ def record_death(run: PlannedRun, attempt: Attempt, cause: str) -> None:
     if attempt.status is Status.INTERRUPTED and not attempt.checkpoints.exist:
         with attempt.hold():
             attempt.finish(Result(status=Status.FAILED, seconds=0.0, cause=cause))
-    elif attempt.status is Status.DONE and run.conversion:
-        keep(run.conversion, attempt, status=Status.FAILED, seconds=0.0, cause=cause)
+    elif attempt.status is Status.DONE:
+        for scoring in run.missing:  # those that were made in time are not replaced
+            keep(scoring, attempt, status=Status.FAILED, seconds=0.0, cause=cause)
 
 
 def outcome(run: PlannedRun, attempt: Attempt) -> Progress:
-    """Say how a run ended: its measurement, if it has one, or its training."""
+    """Say how a run ended: its training, or the first of its scorings that went wrong."""
+    names = iter(run.measurements.items())
+    name = HELD_OUT
     try:
         ended: Ended | None = attempt.read_result()
-        if run.conversion and ended and ended.status is Status.DONE:
-            ended = attempt.read_measurement(run.conversion.name)
+        while ended and ended.status is Status.DONE and (scoring := next(names, None)):
+            name, measurement = scoring
+            ended = attempt.read_measurement(measurement)
     except StoreError as error:
         return Progress(run, Status.CORRUPT, cause=str(error))
     if ended is None:
         return Progress(run, Status.INTERRUPTED)
-    return Progress(run, ended.status, cause=ended.cause)
+    cause = f"{name}: {ended.cause}" if ended.cause and name != HELD_OUT else ended.cause
+    return Progress(run, ended.status, cause=cause)

@@ -1,7 +1,7 @@
 """An experiment as data: the keys of its YAML file, and what they resolve to."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,12 +11,13 @@ from pydantic import Field, field_validator
 from harness.core.match import Axis
 from harness.core.spec import VariantSpec
 from harness.data.config import DataConfig
+from harness.experiments.evaluation_set import EvaluationSet
 from harness.experiments.initial_weights import InitialWeights
 from harness.quantities import Fraction
 from harness.schema import Frozen
 from harness.training.config import TrainConfig
 
-Metric = Literal["val_bpb", "val_loss", "val_accuracy", "val_perplexity"]
+METRICS = ("val_bpb", "val_loss", "val_accuracy", "val_perplexity")
 Patch = dict[str, Any]
 
 MAX_RUNS = 10_000
@@ -24,9 +25,12 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 
 
 class Analysis(Frozen):
-    """What is compared, and the chance of a false claim over a family of contrasts."""
+    """What is compared, and the chance of a false claim over a family of contrasts.
 
-    metric: Metric = "val_bpb"
+    The metric of a set of `evaluate` is written `SET/METRIC`.
+    """
+
+    metric: str = "val_bpb"
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
 
 
@@ -46,6 +50,7 @@ class Experiment(Frozen):
         default_factory=lambda: {"train_flops": "1%", "by": "d_ff"}
     )
     analysis: Analysis = Field(default_factory=Analysis)
+    evaluate: list[Any] = Field(default_factory=list)
     components: list[str] = Field(default_factory=list)
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
@@ -116,6 +121,7 @@ class Arm:
     train: TrainConfig
     levels: dict[str, str]
     init_from: InitialWeights | None = None
+    evaluate: Sequence[EvaluationSet] = ()
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,9 @@ def _detail(event: RunProgress) -> str:
     beat = event.heartbeat
     assert beat
     loss = "" if beat.loss is None else f"loss {beat.loss:.3f}  "
-    speed = "" if beat.tokens_per_s is None else f"{format_count(beat.tokens_per_s)} tokens/s  "
+    share = "" if beat.share_of_peak is None else f" ({beat.share_of_peak:.0%} of peak)"
+    per_s = beat.tokens_per_s
+    speed = "" if per_s is None else f"{format_count(per_s)} tokens/s{share}  "
     left = "" if beat.seconds_left is None else f"{format_duration(beat.seconds_left)} left"
     return loss + speed + left
 

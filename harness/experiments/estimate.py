@@ -3,13 +3,15 @@
 import os
 import statistics
 import time
+from collections.abc import Sequence
 
 import torch
 
 from harness.core.cost import Cost
 from harness.core.model import LanguageModel
 from harness.core.slots import PRECISION
-from harness.data.dataset import load_dataset
+from harness.data.dataset import HeldOut, load_dataset
+from harness.experiments.evaluation_set import HELD_OUT
 from harness.experiments.planned import ExperimentPlan, PlannedArm
 from harness.training.budget import Budget
 
@@ -32,9 +34,14 @@ def estimate_seconds(plan: ExperimentPlan, workers: int | None = None) -> float 
         return 0.0
     speeds = {name: _measure_speed(arm, device) for name, arm in pending.items()}
     training = {name: _training_seconds(arm, speeds[name]) for name, arm in pending.items()}
-    scoring = {name: _scoring_flops(arm) / speeds[name] for name, arm in pending.items()}
     seconds = [training[run.arm] for run in plan.trainings]
-    seconds += [scoring[run.arm] for run in plan.measurements]
+    flops = {name: _final_flops(arm) for name, arm in pending.items()}
+    seconds += [
+        flops[run.arm][name] / speeds[run.arm]
+        for run in plan.pending
+        for name in run.scorings
+        if name not in run.measured
+    ]
     return max(sum(seconds) / slots, max(seconds))
 
 
@@ -73,8 +80,18 @@ def _training_seconds(arm: PlannedArm, flops_per_s: float) -> float:
 
 def _scoring_flops(arm: PlannedArm) -> float:
     """Return the FLOPs of an evaluation."""
-    scored = sum(len(document.tokens) for document in load_dataset(arm.arm.data).held_out)
-    return scored * arm.matched.cost.forward_flops_per_token
+    return _forward_flops(arm, load_dataset(arm.arm.data).held_out)
+
+
+def _final_flops(arm: PlannedArm) -> dict[str, float]:
+    """Return the FLOPs of each scoring of final weights."""
+    sets = {one.name: _forward_flops(arm, one.scored.load()[0]) for one in arm.arm.evaluate}
+    return {HELD_OUT: _scoring_flops(arm), **sets}
+
+
+def _forward_flops(arm: PlannedArm, scored: Sequence[HeldOut]) -> float:
+    n_tokens = sum(len(document.tokens) for document in scored)
+    return n_tokens * arm.matched.cost.forward_flops_per_token
 
 
 def _training_flops(budget: Budget, cost: Cost, tokens_per_step: int) -> float:

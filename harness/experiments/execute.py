@@ -9,6 +9,7 @@ import torch
 
 from harness.core.cost import measure_cost
 from harness.core.model import LanguageModel
+from harness.core.slots import PRECISION
 from harness.data.batches import batches
 from harness.data.dataset import load_dataset
 from harness.errors import Diverged
@@ -29,6 +30,7 @@ from harness.training.evaluation import Evaluation
 from harness.training.flops import training_flops
 from harness.training.gradients import gradient_norms
 from harness.training.loop import Measurement, Training
+from harness.training.machine import forget_peak_memory, training_peak
 from harness.training.randomness import address
 
 
@@ -70,6 +72,8 @@ def _record(run: RunConfig, device: torch.device) -> RunRecord:
 
 def _train(run: RunConfig, attempt: Attempt, how: Execution, last: list[Measurement]) -> Result:
     seed, config, device = run.effective_seed, run.train, how.device
+    peak_flops = training_peak(PRECISION.build(run.variant.precision.train), device)
+    forget_peak_memory(device)
     dataset = load_dataset(run.data)
     torch.manual_seed(address(seed, "build"))  # for components that draw although they should not
     model = LanguageModel(run.variant).initialize(seed)
@@ -91,6 +95,7 @@ def _train(run: RunConfig, attempt: Attempt, how: Execution, last: list[Measurem
         flops=flops,
         seed=seed,
         state=resume(attempt, device),
+        peak_flops=peak_flops,
     )
     saves = Saves(attempt, how.checkpoint_seconds)
     evaluation: Evaluation | None = None
@@ -103,7 +108,7 @@ def _train(run: RunConfig, attempt: Attempt, how: Execution, last: list[Measurem
             saves.save_if_due(training, point)
     norms["end"] = gradient_norms(model, *order[0])
     assert evaluation, "the last measurement has an evaluation"
-    found = scores(evaluation, dataset)
+    found = scores(evaluation, dataset.held_out)
     return Result(
         status=Status.DONE,
         seconds=last[0].seconds,
@@ -121,17 +126,22 @@ def _heartbeat(point: Measurement) -> Heartbeat:
         step=point.step,
         loss=point.train_loss,
         tokens_per_s=point.tokens_per_s,
+        share_of_peak=point.share_of_peak,
         seconds_left=point.seconds * (1 - point.fraction) / point.fraction,
     )
 
 
 def _spent(point: Measurement) -> dict[str, Any]:
+    speed = point.tokens / point.seconds
+    share = point.share_of_peak and point.share_of_peak * speed / point.tokens_per_s
     return {
         "steps": point.step,
         "tokens": point.tokens,
         "flops": point.flops,
         "train_loss": point.train_loss,
-        "tokens_per_s": point.tokens / point.seconds,
+        "tokens_per_s": speed,
+        "share_of_peak": share,
+        "peak_memory": point.peak_memory,
     }
 
 

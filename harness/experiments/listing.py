@@ -48,7 +48,11 @@ def experiments_view(experiments: ExperimentStore) -> View:
 def runs_view(tables: ExperimentTables) -> View:
     """List the runs of an experiment."""
     metric = tables.plan["metric"]
-    columns = ["arm", "seed", "status", metric, "tokens", "seconds", "run_id", "cause"]
+    others = [
+        f"{name}/{about['metric']}" for name, about in tables.plan.get("evaluate", {}).items()
+    ]
+    metrics = dict.fromkeys([metric, *others])
+    columns = ["arm", "seed", "status", *metrics, "tokens", "seconds", "run_id", "cause"]
     data = tables.runs[columns].to_dict(orient="records")
     records = [{str(k): _plain(v) for k, v in row.items()} for row in data]
     return View(_rows([{k: _shown(k, v) for k, v in row.items()} for row in records]), records)
@@ -92,5 +96,5 @@ def _shown(key: str, value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
-        return f"{value:.4f}" if key.startswith("val_") else f"{value:.1f}"
+        return f"{value:.4f}" if "val_" in key else f"{value:.1f}"
     return count(value) if key == "tokens" else str(value)

@@ -54,6 +54,12 @@ class Loaded:
                 dataset.order(arm.train.batch_size, arm.train.seq_len, seed=0)
             except ConfigError as error:
                 raise self._located(error.within("arms", name, "train")) from None
+            for one in arm.evaluate:
+                try:
+                    one.scored.load()
+                except ConfigError as error:
+                    within = error.within("evaluate", one.index, "data")
+                    raise self._located(within) from None
 
     def _located(self, error: ConfigError) -> SourceError:
         return self.source.error(error, _levels_of(self.source.data))

@@ -1,6 +1,6 @@
 """The local engine: each run in a process of its own, a few at a time.
 
-Runs that share a training wait for it and are then measured with its weights. A crash or an
+Runs that share a training wait for it and are then scored with its weights. A crash or an
 out-of-memory kill costs that run alone. Workers are forked from a server that has imported torch
 once and run nothing, so starting one is cheap and safe.
 """
@@ -19,8 +19,8 @@ from typing import Any
 import torch
 
 from harness.experiments.complete import Attempts, Progress, complete, outcome, record_death
-from harness.experiments.conversion import Conversion
 from harness.experiments.execution import Execution
+from harness.experiments.final_scoring import FinalScoring
 from harness.experiments.planned import PlannedRun
 from harness.experiments.run_config import RunConfig
 from harness.store.attempt import Attempt
@@ -48,7 +48,7 @@ def run_inline(
     for run in pending:
         attempt, trains = attempts.of(run)
         yield Progress(run, Status.RUNNING, trains=trains)
-        complete(run.config, run.conversion, attempt, how)
+        complete(run.config, run.missing, attempt, how)
         yield outcome(run, attempt)
 
 
@@ -121,20 +121,20 @@ def _start(
     trains: bool,
     how: Execution,
 ) -> _Worker:
-    arguments = (run.config.to_dict(), run.conversion, attempt.path, how.to_dict())
+    arguments = (run.config.to_dict(), run.missing, attempt.path, how.to_dict())
     process = context.Process(target=_work, args=arguments, daemon=True)
     process.start()
     return _Worker(run, attempt, trains, process)
 
 
 def _work(
-    config: dict[str, Any], conversion: Conversion | None, path: Path, how: dict[str, Any]
+    config: dict[str, Any], scorings: Sequence[FinalScoring], path: Path, how: dict[str, Any]
 ) -> None:
     """Be a worker: Ctrl-C is for the parent, which then ends us; without a parent, stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _die_with_parent()
-    complete(RunConfig.read(config), conversion, Attempt(path), Execution.read(how))
+    complete(RunConfig.read(config), scorings, Attempt(path), Execution.read(how))
 
 
 def _die_with_parent() -> None:

@@ -10,8 +10,9 @@ from harness.core.match import AXES, Matched, match_d_ff
 from harness.errors import AblateError, ConfigError, Problem
 from harness.experiments.blame import describe
 from harness.experiments.config import Arm, Resolved
-from harness.experiments.conversion import Conversion, conversion_of
+from harness.experiments.evaluation_set import HELD_OUT
 from harness.experiments.fairness import differs, held_equal
+from harness.experiments.final_scoring import FinalScoring, final_scorings
 from harness.experiments.planned import ExperimentPlan, PlannedArm, PlannedRun
 from harness.experiments.reuse import Reuse
 from harness.experiments.run_config import RunConfig
@@ -97,16 +98,20 @@ def _plan_runs(
 ) -> list[PlannedRun]:
     """List the runs seed by seed, so that early results are already paired."""
     reuse, runs = Reuse(store), []
-    conversions: dict[str, Conversion | None] = {}
+    scorings: dict[str, dict[str, FinalScoring]] = {}
     for seed in resolved.experiment.seed_list:
         configs = {name: _config_of(resolved, arms[name], seed) for name in arms}
         ids = {name: _id_of(name, config) for name, config in configs.items()}
-        conversions = conversions or {n: conversion_of(config) for n, config in configs.items()}
+        scorings = scorings or {
+            name: final_scorings(config, resolved.arms[name].evaluate)
+            for name, config in configs.items()
+        }
         for name, run_id in ids.items():
-            sharing = [conversions[other] for other in ids if ids[other] == run_id]
-            needed = [conversion for conversion in sharing if conversion]
+            sharing = [scorings[other] for other in ids if ids[other] == run_id]
+            needed = [scoring for of_arm in sharing for scoring in of_arm.values()]
             found = reuse.find(configs[name], run_id, environment, needed)
-            conversion, attempt = conversions[name], found.attempt
+            attempt = found.attempt
+            stored = {n: attempt and s.find(attempt) for n, s in scorings[name].items()}
             runs.append(
                 PlannedRun(
                     arm=name,
@@ -114,8 +119,8 @@ def _plan_runs(
                     run_id=run_id,
                     environment=environment,
                     done=attempt,
-                    conversion=conversion,
-                    measured=conversion.find(attempt) if conversion and attempt else None,
+                    scorings=scorings[name],
+                    measured={n: measurement for n, measurement in stored.items() if measurement},
                     lost_weights=found.lost_weights,
                     interrupted=found.interrupted,
                 )
@@ -166,6 +171,12 @@ def _record(
         and {"axis": resolved.match.axis, "within": resolved.match.tolerance},
         "held_equal": held_equal(list(recorded.values()), resolved.match),
         "differs": differs(recorded, resolved.baseline),
+        "evaluate": {
+            one.name: {"metric": one.metric, "seq_len": one.seq_len, "changes": written}
+            for one, written in zip(
+                resolved.arms[resolved.baseline].evaluate, experiment.evaluate, strict=True
+            )
+        },
         "seeds": experiment.seed_list,
         "arms": recorded,
         "runs": [_run_record(run, store) for run in runs],
@@ -202,5 +213,6 @@ def _run_record(run: PlannedRun, store: RunStore) -> dict[str, Any]:
         "environment": run.environment,
         "reuses": run.done.number if run.done else None,
         "attempts_from": run.interrupted.number if run.interrupted else max(known, default=0) + 1,
-        "measurement": run.measurement,
+        "measurement": run.measurements.get(HELD_OUT),
+        "evaluations": {n: m for n, m in run.measurements.items() if n != HELD_OUT},
     }

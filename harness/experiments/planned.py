@@ -1,13 +1,15 @@
 """A plan as data: the arms as they will be trained and measured, and the runs."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from harness.core.match import Matched
 from harness.experiments.config import Arm, Resolved
-from harness.experiments.conversion import Conversion
+from harness.experiments.evaluation_set import HELD_OUT
+from harness.experiments.final_scoring import FinalScoring
 from harness.experiments.run_config import RunConfig
 from harness.store.attempt import Attempt
 from harness.training.flops import TrainingFlops
@@ -15,7 +17,7 @@ from harness.training.flops import TrainingFlops
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A seed of an arm: a training, and perhaps a conversion to measure its weights under.
+    """A seed of an arm: a training, and what its final weights are scored under and on.
 
     Arms that differ in the precision of inference alone have equal `run_id`s and one training.
     """
@@ -25,20 +27,26 @@ class PlannedRun:
     run_id: str
     environment: str
     done: Attempt | None  # the stored attempt that answers for the training, if there is one
-    conversion: Conversion | None = None  # None: what training itself evaluated is the answer
-    measured: str | None = None  # the measurement of it that is stored already
+    # by name; without `held_out` what training itself evaluated is the answer
+    scorings: Mapping[str, FinalScoring] = field(default_factory=dict)
+    measured: Mapping[str, str] = field(default_factory=dict)  # of these, what is stored already
     lost_weights: bool = False  # trained again only because its weights were not kept
     interrupted: Attempt | None = None  # without `done`: the attempt that training goes on with
 
     @property
-    def measurement(self) -> str | None:
-        """The name of the measurement that answers for the run, there or to come."""
-        return self.measured or (self.conversion.name if self.conversion else None)
+    def measurements(self) -> dict[str, str]:
+        """The measurements of the scorings, there or to come, as the store names them."""
+        return {name: self.measured.get(name, s.name) for name, s in self.scorings.items()}
+
+    @property
+    def missing(self) -> list[FinalScoring]:
+        """The scorings that are still to be made."""
+        return [self.scorings[name] for name in self.scorings if name not in self.measured]
 
     @property
     def is_pending(self) -> bool:
         """Whether there is something left to do."""
-        return self.done is None or self.measurement != self.measured
+        return self.done is None or bool(self.missing)
 
 
 @dataclass(frozen=True)
@@ -80,7 +88,10 @@ class ExperimentPlan:
     @property
     def measurements(self) -> list[PlannedRun]:
         """The pending runs whose weights have to be measured after a conversion."""
-        return [run for run in self.pending if run.conversion]
+        return self._missing(HELD_OUT)
+
+    def _missing(self, name: str) -> list[PlannedRun]:
+        return [r for r in self.pending if name in r.scorings and name not in r.measured]
 
     @property
     def work(self) -> str:
@@ -93,4 +104,7 @@ class ExperimentPlan:
         if self.measurements:
             n_runs = len(self.measurements)
             words += f", measuring the weights of {n_runs} in another precision of inference"
+        for name in self.record["evaluate"]:
+            if missing := self._missing(name):
+                words += f", scoring {len(missing)} on {name}"
         return words

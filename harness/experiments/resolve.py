@@ -6,6 +6,7 @@ Nothing is built or trained here.
 import itertools
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from harness.data.config import DataConfig
 from harness.errors import AblateError, ConfigError, Problem, unknown
 from harness.experiments.config import (
     MAX_RUNS,
+    METRICS,
     NAME,
     Arm,
     Experiment,
@@ -24,6 +26,7 @@ from harness.experiments.config import (
     Patch,
     Resolved,
 )
+from harness.experiments.evaluation_set import read_options, sets_of
 from harness.experiments.initial_weights import InitialWeights
 from harness.experiments.merge import merge
 from harness.interop.checkpoint import read_variant
@@ -51,6 +54,7 @@ def resolve(data: Mapping[str, object], folder: Path) -> Resolved:
     for key in NOT_YET.keys() & data.keys():
         raise ConfigError.at((key,), f"{NOT_YET[key]} is not supported; remove this key")
     experiment = parse(Experiment, data)
+    listed = read_options(experiment.evaluate)
     folders = tuple(_component_folder(folder, written) for written in experiment.components)
     problems: list[Problem] = []
     arms: dict[str, Arm] = {}
@@ -59,14 +63,29 @@ def resolve(data: Mapping[str, object], folder: Path) -> Resolved:
     for name, (patch, levels) in patches.items():
         try:
             _check_parts(patch)
-            arms[name] = _resolve_arm(experiment, name, patch, levels, folder)
+            arm = _resolve_arm(experiment, name, patch, levels, folder)
         except ConfigError as error:
             problems += error.within("arms", name).problems
+            continue
+        try:
+            sets = sets_of(listed, arm.variant.dims, arm.data, arm.train.seq_len)
+        except ConfigError as error:
+            problems += error.problems
+            sets = []
+        arms[name] = replace(arm, evaluate=sets)
     match, references = _match(experiment, problems), list(patches)
     baseline = experiment.baseline or references[0]
     if baseline not in patches:
         problems.append(Problem(("baseline",), unknown("arm", baseline, references)))
     contrasts = _contrasts(experiment, references, problems)
+    metrics = [*METRICS, *(f"{one.name}/{metric}" for one in listed for metric in METRICS)]
+    if experiment.analysis.metric not in metrics:
+        message = unknown("metric", experiment.analysis.metric, metrics)
+        problems.append(Problem(("analysis", "metric"), message))
+    for one in {one.name: one for arm in arms.values() for one in arm.evaluate}.values():
+        if experiment.analysis.metric == f"{one.name}/val_bpb" and not one.scored.data.has_bytes:
+            advice = f"{one.name!r} is no text of known size; choose {one.name}/{one.metric}"
+            problems.append(Problem(("analysis", "metric"), advice))
     for name, arm in arms.items():
         if match and "d_ff" in arm.changes.get("variant", {}):
             adjusts = "this arm sets d_ff, which `match` adjusts; add `match: none`"
@@ -76,7 +95,7 @@ def resolve(data: Mapping[str, object], folder: Path) -> Resolved:
             message = f"{unknown_size}: there is val_loss or val_accuracy, but no val_bpb"
             problems.append(Problem(("analysis", "metric"), message))
     if problems:
-        raise ConfigError(*problems)
+        raise ConfigError(*dict.fromkeys(problems))
     return Resolved(experiment, arms, baseline, contrasts, match, folders)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.errors import ConfigError
-from harness.experiments.conversion import Conversion
+from harness.experiments.final_scoring import FinalScoring
 from harness.experiments.fingerprint import Fingerprint, agree, measure_fingerprint
 from harness.experiments.run_config import RunConfig
 from harness.store.attempt import Attempt
@@ -34,12 +34,12 @@ class Reuse:
         self._fingerprints: dict[str, Fingerprint] = {}  # by variant and training: seeds share it
 
     def find(
-        self, run: RunConfig, run_id: str, environment: str, conversions: Sequence[Conversion] = ()
+        self, run: RunConfig, run_id: str, environment: str, scorings: Sequence[FinalScoring] = ()
     ) -> Found:
         """Return the newest finished attempt with the same complete configuration, in the same
         class of environments, whose numeric fingerprint agrees with today's code.
 
-        It is measured under all conversions already, or can still be.
+        All scorings of it are stored already, or can still be made.
         """
         attempts = [a for a in self.store.attempts(run_id) if a.environment == environment]
         lost, interrupted = False, None
@@ -52,7 +52,7 @@ class Reuse:
                 continue
             if status is Status.INTERRUPTED:
                 interrupted = interrupted or attempt
-            elif attempt.has_weights or all(c.find(attempt) for c in conversions):
+            elif attempt.has_weights or all(s.find(attempt) for s in scorings):
                 return Found(attempt)
             else:
                 lost = True

@@ -1,10 +1,11 @@
 """How a run is scored on held-out documents: alike in training and with its final weights."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
-from harness.data.dataset import Dataset
+from harness.data.dataset import Dataset, HeldOut
 from harness.experiments.run_config import RunConfig
 from harness.training.evaluation import Evaluation, Evaluator
 
@@ -13,18 +14,24 @@ EVALUATION_BATCH = 32  # rows; fixed, because the number of rows changes the las
 
 def evaluator_of(run: RunConfig, dataset: Dataset, device: torch.device) -> Evaluator:
     """Return what scores the models of a run."""
-    return Evaluator(
-        dataset.held_out, run.train.seq_len, EVALUATION_BATCH, device, dataset.separator
-    )
+    return evaluator_on(dataset.held_out, run.train.seq_len, device, dataset.separator)
 
 
-def scores(evaluation: Evaluation, dataset: Dataset) -> dict[str, Any]:
+def evaluator_on(
+    held_out: Sequence[HeldOut], seq_len: int, device: torch.device, separator: int | None
+) -> Evaluator:
+    """Return what scores models on excerpts, in windows of `seq_len` tokens."""
+    return Evaluator(held_out, seq_len, EVALUATION_BATCH, device, separator)
+
+
+def scores(evaluation: Evaluation, held_out: Sequence[HeldOut]) -> dict[str, Any]:
     """Return an evaluation as the store keeps it: metrics, documents and details."""
-    names = [document.id for document in dataset.held_out]
+    names = [document.id for document in held_out]
     documents = zip(evaluation.nats, evaluation.n_bytes, strict=True)
     return {
-        "metrics": evaluation.metrics(),
+        "metrics": {**evaluation.metrics(), **evaluation.sizes()},
         "documents": dict(zip(names, documents, strict=True)),
         "expert_tokens": evaluation.expert_tokens,
         "loss_by_position": evaluation.loss_by_position,
+        "activations": evaluation.activations,
     }

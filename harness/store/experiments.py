@@ -11,11 +11,14 @@
   `refused`, if any, says why the arm could not be matched);
 - `runs`: `arm`, `seed`, `replica`, `run_id`, `environment` of each planned run, and which attempts
   stand for it: the number that it `reuses`, or those with numbers `attempts_from` on; and the
-  `measurement` of its weights that answers for it, if not the training's own evaluation does.
+  `measurement` of its weights that answers for it, if not the training's own evaluation does;
+- `evaluate`, `evaluations` (not in the oldest): what runs are scored on besides, by name (`metric`,
+  `seq_len`, `changes`), and in each run the measurement of each.
 """
 
 import io
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +29,7 @@ from harness.errors import AblateError, unknown
 from harness.store.atomic import write_bytes, write_json, write_text
 from harness.store.errors import StoreError
 from harness.store.names import check_name, is_name
-from harness.store.tables import Plan, empty_curves, empty_runs
+from harness.store.tables import Plan, columns_of_sets, empty_curves, empty_runs
 
 PLAN_KEYS = {
     *("name", "question", "baseline", "metric", "alpha", "contrasts"),
@@ -73,9 +76,12 @@ class ExperimentStore:
         if name not in self.names():
             raise AblateError(unknown("experiment", name, self.names()))
         folder = self.folder(name)
+        plan = _read_plan(folder / "plan.json")
+        runs = _read_table(folder / "runs.parquet", empty_runs())
+        new = [column for column in columns_of_sets(plan) if column not in runs]
         return ExperimentTables(
-            plan=_read_plan(folder / "plan.json"),
-            runs=_read_table(folder / "runs.parquet", empty_runs()),
+            plan=plan,
+            runs=runs.assign(**dict.fromkeys(new, math.nan)),
             curves=_read_table(folder / "curves.parquet", empty_curves()),
         )
 

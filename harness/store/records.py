@@ -51,6 +51,7 @@ class Heartbeat(Frozen):
     step: int
     loss: float | None = None
     tokens_per_s: float | None = None
+    share_of_peak: float | None = None
     seconds_left: float | None = None
     pid: int = Field(default_factory=os.getpid)
     host: str = Field(default_factory=socket.gethostname)
@@ -73,6 +74,9 @@ class Ended(Frozen):
     """Held-out tokens that met each expert, by layer; a token counts once for each of its own."""
     loss_by_position: Mapping[int, float | None] = Field(default_factory=dict)
     """Held-out nats per token in ranges of positions, 0, 1, 2-3, 4-7, ..., by their first."""
+    activations: Mapping[str, Mapping[str, Sequence[float | None]]] = Field(default_factory=dict)
+    """`rms` and `max` (of |x|) by layer, over held-out tokens and channels: of the `residual`
+    stream after each block, and of what `attention` and `ffn` write into it."""
 
 
 class Result(Ended):

@@ -17,10 +17,10 @@ Plan = dict[str, Any]
 
 _TEXT, _COUNT, _REAL = "str", "Int64", "float64"
 _KEYS = {"arm": _TEXT, "seed": _COUNT}
-_QUALITY = dict.fromkeys(
-    ("train_loss", "val_loss", "val_bpb", "val_accuracy", "val_perplexity"), _REAL
-)
-_SPENT = {"tokens": _COUNT, "flops": _REAL, "seconds": _REAL, "tokens_per_s": _REAL}
+_EVALUATED = ("val_loss", "val_bpb", "val_accuracy", "val_perplexity")
+_QUALITY = dict.fromkeys(("train_loss", *_EVALUATED), _REAL)
+_SPEED = {"tokens_per_s": _REAL, "share_of_peak": _REAL, "peak_memory": _COUNT}
+_SPENT = {"tokens": _COUNT, "flops": _REAL, "seconds": _REAL, **_SPEED}
 _OF_TRAINING = {"train_loss", "steps", *_SPENT}
 _COST = (
     *("params", "params_active", "params_non_embedding"),
@@ -59,7 +59,8 @@ def collect(plan: Plan, run_store: RunStore) -> tuple[pd.DataFrame, pd.DataFrame
         The runs, one row a planned run (also when nothing of it is on disk: `queued`), with a
         column `factor.<name>` a factor and one for each further metric; and the points of their
         learning curves. Where a run's weights are measured in another precision of inference, the
-        metrics are those of that measurement, but curves are of the training.
+        metrics are those of that measurement, but curves are of the training. What a run is scored
+        on besides has columns such as `report/val_loss`.
     """
     rows: list[dict[str, Any]] = []
     points: list[Point] = []
@@ -70,12 +71,17 @@ def collect(plan: Plan, run_store: RunStore) -> tuple[pd.DataFrame, pd.DataFrame
             planned.pop("reuses", None),
             planned.pop("attempts_from", 1),
         )
-        name = planned.get("measurement")
-        seen, curve = _look_at(attempt, name) if attempt else ({"status": Status.QUEUED}, [])
+        names = planned.get("measurement"), planned.pop("evaluations", {})
+        seen, curve = _look_at(attempt, *names) if attempt else ({"status": Status.QUEUED}, [])
         rows.append({**seen, **_columns_of_arm(plan["arms"][planned["arm"]]), **planned})
         keys = {key: planned[key] for key in ("arm", "seed", "run_id")}
-        points.extend({**point, **keys} for point in curve)
-    return _table(rows, RUN_COLUMNS), _table(points, CURVE_COLUMNS)
+        points.extend({**_flat(point), **keys} for point in curve)
+    return _table(rows, {**RUN_COLUMNS, **columns_of_sets(plan)}), _table(points, CURVE_COLUMNS)
+
+
+def columns_of_sets(plan: Plan) -> dict[str, str]:
+    """Return the columns for what runs are scored on besides, with their types."""
+    return {f"{name}/{m}": _REAL for name in plan.get("evaluate", {}) for m in _EVALUATED}
 
 
 def empty_runs() -> pd.DataFrame:
@@ -83,12 +89,19 @@ def empty_runs() -> pd.DataFrame:
     return _table([], RUN_COLUMNS)
 
 
+def _flat(point: Point) -> Point:
+    """Leave out what is kept by layer."""
+    return {key: value for key, value in point.items() if not isinstance(value, dict)}
+
+
 def empty_curves() -> pd.DataFrame:
     """Return the table of no curves."""
     return _table([], CURVE_COLUMNS)
 
 
-def _look_at(attempt: Attempt, measurement: str | None) -> tuple[dict[str, Any], list[Point]]:
+def _look_at(
+    attempt: Attempt, measurement: str | None, evaluations: dict[str, str]
+) -> tuple[dict[str, Any], list[Point]]:
     """Read an attempt's row and curve; a file that cannot be read makes it `corrupt`."""
     row: dict[str, Any] = {"attempt": attempt.number, "status": attempt.status}
     try:
@@ -97,6 +110,9 @@ def _look_at(attempt: Attempt, measurement: str | None) -> tuple[dict[str, Any],
         row |= _columns_of_result(result) if result else {}
         if measurement and result and result.status is Status.DONE:
             row |= _columns_of_measured(result, attempt.read_measurement(measurement))
+        if row["status"] is Status.DONE:
+            for name, evaluation in evaluations.items():
+                row |= _columns_of_set(name, attempt.read_measurement(evaluation), row)
     except StoreError as error:
         return {**row, "status": Status.CORRUPT, "cause": str(error)}, []
     return row, curve
@@ -118,6 +134,14 @@ def _columns_of_measured(result: Result, measured: Measured | None) -> dict[str,
         return {**evaluated, "status": Status.QUEUED, "cause": "trained, and not yet measured"}
     found = {"status": measured.status, "cause": measured.cause}
     return {**evaluated, **measured.metrics, **found}
+
+
+def _columns_of_set(name: str, measured: Measured | None, row: dict[str, Any]) -> dict[str, Any]:
+    """Return a set's metrics; that it lacks them is told, and spoils nothing else of the run."""
+    if measured and measured.status is Status.DONE:
+        return {f"{name}/{metric}": value for metric, value in measured.metrics.items()}
+    why = f"{measured.status}: {measured.cause}" if measured else "not yet scored"
+    return {"cause": "; ".join(filter(None, (row["cause"], f"{name} {why}")))}
 
 
 def _columns_of_arm(arm: dict[str, Any]) -> dict[str, Any]:

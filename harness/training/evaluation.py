@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from harness.core.routing import CHOSEN, expert_tokens
 from harness.core.targets import IGNORE
 from harness.data.batches import EvaluationBatch, evaluation_batches
 from harness.data.dataset import HeldOut
+from harness.training.activations import RESIDUAL, ActivationMeter, Activations
 
 Evaluate = Callable[[LanguageModel], "Evaluation"]
 
@@ -29,6 +31,7 @@ class Evaluation:
     expert_tokens: dict[int, tuple[int, ...]] = field(default_factory=dict)
     # nats per token at the positions 0, 1, 2-3, 4-7, ... of windows, by the first of each range
     loss_by_position: dict[int, float] = field(default_factory=dict)
+    activations: Activations = field(default_factory=dict)
 
     @property
     def val_loss(self) -> float:
@@ -66,6 +69,18 @@ class Evaluation:
             names.remove("val_bpb")
         return {name: getattr(self, name) for name in names}
 
+    def sizes(self) -> dict[str, float]:
+        """Return the largest rms of the residual stream after any block, and its largest |x|."""
+        if RESIDUAL not in self.activations:
+            return {}
+        stream = self.activations[RESIDUAL]
+        names = {"activation_rms_max": "rms", "activation_max": "max"}
+        return {name: max(filter(None, stream[kind]), default=0.0) for name, kind in names.items()}
+
+    def to_point(self) -> dict[str, Any]:
+        """Write it for a learning curve: without its documents."""
+        return {**self.metrics(), **self.sizes(), "activations": self.activations}
+
 
 class Evaluator:
     """Scores models on the same windows, in the same batches, always."""
@@ -93,11 +108,14 @@ class Evaluator:
         nats_at, tokens_at = torch.zeros(2, self.seq_len, dtype=torch.float64)
         loads: dict[int, Tensor] = {}
         n_tokens = n_correct = 0
+        meter = ActivationMeter(model)
         for batch in self.batches:
+            meter.expect(batch.real, self.device)
             tokens, targets = batch.tokens.to(self.device), batch.targets.to(self.device)
             counted = targets != IGNORE
             documents = None if batch.documents is None else batch.documents.to(self.device)
-            hidden, context = model.hidden(tokens, documents=documents)
+            with meter.attached():
+                hidden, context = model.hidden(tokens, documents=documents)
             losses, correct = token_losses(hidden.flatten(0, 1), model.head, targets.flatten())
             losses = losses.double().view(targets.shape).cpu()
             nats.index_add_(0, batch.document, losses.sum(1))
@@ -117,6 +135,7 @@ class Evaluator:
             n_correct=n_correct,
             expert_tokens=experts,
             loss_by_position=_in_ranges(nats_at, tokens_at),
+            activations=meter.found(),
         )
 
 

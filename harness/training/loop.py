@@ -18,6 +18,7 @@ from harness.training.config import TrainConfig
 from harness.training.ema import WeightAverage
 from harness.training.evaluation import Evaluate, Evaluation
 from harness.training.flops import TrainingFlops
+from harness.training.machine import peak_memory
 from harness.training.optimizers import OPTIMIZER
 from harness.training.randomness import address
 from harness.training.schedules import SCHEDULE
@@ -47,13 +48,15 @@ class Measurement:
     lr: float
     grad_norm: float  # of the last step, before clipping
     tokens_per_s: float  # since the last measurement
+    share_of_peak: float | None  # of the matmul peak, by model FLOPs a second; likewise
+    peak_memory: int  # bytes so far: of a GPU's tensors, or of the whole process
     evaluation: Evaluation | None  # at evenly spaced fractions of the budget, and at its end
 
     def to_dict(self) -> dict[str, Any]:
-        """Write it flat, with the metrics of the evaluation and without its documents."""
+        """Write it flat, but for the activations by layer, and without documents."""
         flat = asdict(self)
         del flat["evaluation"]
-        return flat | (self.evaluation.metrics() if self.evaluation else {})
+        return flat | (self.evaluation.to_point() if self.evaluation else {})
 
 
 @dataclass
@@ -86,6 +89,7 @@ class Training:
         flops: TrainingFlops,
         seed: int,
         state: TrainingState | None = None,
+        peak_flops: float | None = None,
     ) -> None:
         """Prepare a training, or take one up where `state` was taken of it.
 
@@ -97,9 +101,10 @@ class Training:
             flops: For the curve and for budgets in FLOPs.
             seed: Keys the randomness of each step (dropout).
             state: Of a training with the same arguments.
+            peak_flops: What the device could do a second, for `share_of_peak`.
         """
         self.model, self.batches, self.evaluate, self.config = model, batches, evaluate, config
-        self.training_flops, self.seed = flops, seed
+        self.training_flops, self.seed, self.peak_flops = flops, seed, peak_flops
         self.device = model.head.weight.device
         self.precision = PRECISION.build(model.spec.precision.train)
         self.precision.prepare_training(model)
@@ -177,7 +182,7 @@ class Training:
                 return
 
     def _step(self) -> "_Step":
-        now, started = self.counters, time.perf_counter()
+        now, flops_before, started = self.counters, self.flops, time.perf_counter()
         stage = self.config.stage(self.fraction)
         batch, rows = take(self.batches, now.rows, self.config.batch_size, stage)
         batch = batch.to(self.device)
@@ -204,6 +209,7 @@ class Training:
         if stage and stage.seq_len:
             length = str(stage.seq_len)  # JSON has no other keys
             now.shorter[length] = now.shorter.get(length, 0) + done.tokens
+        done.flops = self.flops - flops_before
         done.seconds = time.perf_counter() - started
         now.seconds += done.seconds
         return done
@@ -231,6 +237,7 @@ class Training:
         if evaluation and not math.isfinite(evaluation.val_loss):
             raise Diverged(f"the held-out loss is {evaluation.val_loss} after step {now.step}")
         now.evaluations, now.reports = due, math.floor(spent * REPORTS + 1e-9)
+        seconds, peak = sum(step.seconds for step in steps), self.peak_flops
         return Measurement(
             step=now.step,
             tokens=now.tokens,
@@ -241,7 +248,9 @@ class Training:
             auxiliary_loss=sum(step.auxiliary for step in steps) / len(steps),
             lr=steps[-1].lr,
             grad_norm=steps[-1].grad_norm,
-            tokens_per_s=sum(step.tokens for step in steps) / sum(step.seconds for step in steps),
+            tokens_per_s=sum(step.tokens for step in steps) / seconds,
+            share_of_peak=sum(step.flops for step in steps) / seconds / peak if peak else None,
+            peak_memory=peak_memory(self.device),
             evaluation=evaluation,
         )
 
@@ -259,6 +268,7 @@ class _Step:
     grad_norm: float  # before clipping
     lr: float
     tokens: int
+    flops: float = 0.0
     seconds: float = 0.0
 
 

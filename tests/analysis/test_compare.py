@@ -157,3 +157,20 @@ def test_an_arm_is_summarised_over_what_counts(make_plan, make_runs):
     assert (mqa.params, mqa.cache_bytes, mqa.seconds) == (1_312_000, 12_400, 60.0)
     one = compare(make_plan(["gqa"], [0]), runs[:1]).arms[0]
     assert (one.n, one.mean, one.low, one.sd) == (1, BASE[0], None, None)
+
+
+def test_what_runs_are_scored_on_besides_is_averaged_over_the_runs_that_have_it(
+    make_plan, make_runs
+):
+    sets = {"recall": {"metric": "val_accuracy"}, "long": {"metric": "val_bpb"}}
+    runs = make_runs({"gqa": BASE, "mqa": BASE + 0.01})
+    runs["recall/val_accuracy"] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.9, None, 0.7, None, 0.5]
+    runs["long/val_bpb"] = runs["val_bpb"] + 1
+    plan = make_plan(["gqa", "mqa"], range(5), evaluate=sets)
+    found = compare(plan, _set(runs, "mqa", 4, status="failed")).evaluations
+    assert list(found) == ["recall/val_accuracy", "long/val_bpb"]
+    recall = found["recall/val_accuracy"]
+    assert (recall["gqa"].n, recall["gqa"].mean) == (5, pytest.approx(0.3))
+    assert (recall["mqa"].n, recall["mqa"].mean) == (2, pytest.approx(0.8))
+    assert found["long/val_bpb"]["gqa"].mean == pytest.approx(BASE.mean() + 1)
+    assert compare(make_plan(["gqa"], range(5)), runs).evaluations == {}

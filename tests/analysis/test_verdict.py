@@ -19,8 +19,9 @@ from harness.errors import AblateError
     ],
 )
 def test_the_direction_is_the_metrics(low, high, of_loss, of_accuracy):
-    assert judge(low, high, metric="val_accuracy") is of_accuracy
-    for metric in ("val_loss", "val_bpb", "val_perplexity"):
+    for metric in ("val_accuracy", "recall/val_accuracy"):  # of a set that runs are scored on
+        assert judge(low, high, metric=metric) is of_accuracy
+    for metric in ("val_loss", "val_bpb", "val_perplexity", "report/val_bpb"):
         assert judge(low, high, metric=metric) is of_loss
 
 

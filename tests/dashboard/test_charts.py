@@ -8,6 +8,7 @@ from dashboard.charts import curve_figure, difference_figure
 from dashboard.data import ExperimentStore, load, seed_differences
 from dashboard.marks import label
 from dashboard.theme import COLOURS, arm_styles
+from dashboard.titles import title
 from dashboard.traces import MOST_POINTS, CurveView, thin, traces
 from harness.analysis.intervals import estimate
 
@@ -93,6 +94,11 @@ def test_thinning_keeps_ends_and_spikes_and_its_bound():
     kept = thin(values, MOST_POINTS)
     assert len(kept) <= MOST_POINTS
     assert {0, 31_416, 50_000} <= set(kept)
+
+
+def test_columns_of_sets_are_titled_by_their_metric():
+    assert title("recall/val_accuracy") == "recall: validation accuracy (fraction of tokens)"
+    assert (title("val_bpb"), title("gate")) == ("validation bits per byte", "gate")
 
 
 def test_names_are_no_markup():

@@ -12,6 +12,7 @@ def test_nothing_said_is_sotu_with_a_small_bpe():
         "tokenizer": {"name": "bpe", "vocab_size": 1024},
         "held_out_documents": 32,
         "held_out_bytes": 4096,
+        "report_documents": 0,
         "max_documents": None,
         "split": {"name": "documents"},
         "packing": "stream",

@@ -75,6 +75,7 @@ MISTAKES = {
     "tune": ({"train.optimizer.lr": {"factor": 2}}, "not supported; remove this key"),
     "arms.a": (5, "must be a mapping", "got 5"),
     "analysis.metric": ("bpb", "'val_bpb'", "'bpb'"),
+    "analysis.metric ": ("long/val_loss", "unknown metric 'long/val_loss'"),
     "analysis.alpha": (2, "less than 0.5", "got 2"),
     "components": (["nowhere"], "there is no folder", "nowhere"),
     "device": ("tpu", "'auto', 'cpu' or 'cuda'", "'tpu'"),

@@ -14,7 +14,7 @@ from harness.store.runs import RunStore
 from harness.store.status import Status
 
 CPU = torch.device("cpu")
-MEASURED = {"seconds", "tokens_per_s"}
+MEASURED = {"seconds", "tokens_per_s", "share_of_peak", "peak_memory"}
 
 
 def curves(runs, folder, workers=0):

@@ -6,11 +6,12 @@ import pytest
 import torch
 from lab import ablate, attempts, write_yaml
 
-from harness.experiments import conversion, measure
+from harness.experiments import final_scoring, measure
 from harness.experiments.estimate import estimate_seconds
 from harness.experiments.execution import Execution
 from harness.experiments.local import run_inline, run_workers
 from harness.experiments.run_model import load_run_model
+from harness.experiments.scoring import evaluator_of
 from harness.experiments.tables import refresh_tables
 from harness.store.experiments import ExperimentStore
 from harness.store.runs import RunStore
@@ -104,7 +105,8 @@ def test_a_measurement_scores_the_documents_that_training_held_out(precisions, r
         n_bytes = {document: n for document, (_, n) in measured.documents.items()}
         assert n_bytes == {document: n for document, (_, n) in result.documents.items()}
         assert measured.documents != result.documents
-        assert measured.metrics.keys() == {key for key in result.metrics if key.startswith("val_")}
+        kinds = ("val_", "activation_")
+        assert measured.metrics.keys() == {key for key in result.metrics if key.startswith(kinds)}
         assert measured.environment == attempt.read_run().environment
 
 
@@ -121,7 +123,7 @@ def test_a_lost_measurement_is_made_again_and_nothing_is_trained(precisions, pla
     run(data)
     before = rows(plan(data), store)
     (attempt,) = all_attempts(store)
-    lost = plan(data).runs[1].measured
+    lost = plan(data).runs[1].measured["held_out"]
     (attempt.path / "measurements" / f"{lost}.json").unlink()
     planned = plan(data)
     assert [r.arm for r in planned.pending] == ["int8"]
@@ -261,7 +263,7 @@ def test_the_model_of_a_run_is_what_was_evaluated(precisions, plan, run, store):
     model = load_run_model(attempt)
     assert model.head.weight is model.embedding.weight
     dataset = measure.load_dataset(planned.config.data)
-    evaluation = measure.evaluator_of(planned.config, dataset, CPU)(model)
+    evaluation = evaluator_of(planned.config, dataset, CPU)(model)
     assert evaluation.metrics()["val_loss"] == attempt.read_result().metrics["val_loss"]
 
 
@@ -334,9 +336,9 @@ def test_an_own_precision_that_changes_nothing_needs_no_measurement(monkeypatch)
     for method in ("prepare_training", "prepare_inference"):
         monkeypatch.setattr(PRECISION["bf16"], method, getattr(Precision, method))
     spec = VariantSpec.read({**VARIANT, "vocab_size": 32, "precision": "bf16"})
-    assert conversion.evaluated_in_training(spec.precision)
+    assert final_scoring.evaluated_in_training(spec.precision)
     monkeypatch.undo()
-    assert not conversion.evaluated_in_training(spec.precision)
+    assert not final_scoring.evaluated_in_training(spec.precision)
 
 
 def test_stored_results_are_strict_json_with_their_settings(precisions, run, store):

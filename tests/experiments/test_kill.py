@@ -75,8 +75,9 @@ def killed_until_done(context, config, attempt, chance, longest):
 
 
 def seen(attempt):
-    """Everything of a finished run that does not depend on the clock, to the last bit."""
-    result, timed = attempt.read_result(), {"seconds", "tokens_per_s"}
+    """Everything of a finished run that does not depend on clock or machine, to the last bit."""
+    result = attempt.read_result()
+    timed = {"seconds", "tokens_per_s", "share_of_peak", "peak_memory"}
 
     def exact(values):
         return {

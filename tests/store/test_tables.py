@@ -168,3 +168,15 @@ def test_a_corrupt_file_of_an_experiment_is_named(plan, tmp_path, name, content)
     (tmp_path / "experiments" / "attention" / name).write_text(content)
     with pytest.raises(StoreError, match=f"{name}: corrupt"):
         store.open("attention")
+
+
+def test_sets_have_columns_before_anything_is_scored_on_them(plan, tmp_path):
+    experiments = ExperimentStore(tmp_path)
+    experiments.write_plan({**plan, "evaluate": {"recall": {"metric": "val_accuracy"}}})
+    seen = [
+        experiments.open("attention").runs,
+        collect(experiments.open("attention").plan, RunStore(tmp_path))[0],
+    ]
+    for runs in seen:
+        assert runs["recall/val_accuracy"].isna().all()
+        assert runs.dtypes["recall/val_accuracy"] == "float64"

@@ -206,6 +206,8 @@ def test_a_measurement_is_written_flat(lab):
     assert written["val_bpb"] == point.evaluation.val_bpb
     assert written["step"] == 2
     assert "evaluation" not in written
+    assert written.pop("share_of_peak") is None  # unknown here
+    assert written.pop("activations") == point.evaluation.activations  # by layer
     assert all(isinstance(value, int | float) for value in written.values())
 
 

@@ -42,7 +42,7 @@ def training(lab, changes, state=None, seed=0):
 
 def seen(point):
     """What of a measurement does not depend on the clock, to the last bit."""
-    timed = {"seconds", "tokens_per_s"}
+    timed = {"seconds", "tokens_per_s", "share_of_peak", "peak_memory"}
     return {
         k: v.hex() if isinstance(v, float) else v
         for k, v in point.to_dict().items()

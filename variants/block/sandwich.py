@@ -1,5 +1,8 @@
 """Sandwich-norm residual block: a norm on both sides of each sublayer."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from jaxtyping import Float
 from torch import Tensor
 
@@ -19,6 +22,11 @@ class SandwichNorm(Block):
         Ding et al. 2021, "CogView", arXiv:2105.13290, section 2.4 (Sandwich LayerNorm); Gemma
         Team 2024, "Gemma 2", arXiv:2408.00118, section 2.
     """
+
+    writers: ClassVar[Mapping[str, str]] = {
+        "attention": "attention_output_norm",
+        "ffn": "ffn_output_norm",
+    }
 
     def __init__(
         self,

@@ -44,7 +44,12 @@ class Document:
 class Corpus(Source):
     """A finite collection of documents."""
 
-    keys = frozenset({"split", "packing", "held_out_documents", "held_out_bytes", "max_documents"})
+    keys = frozenset(
+        {
+            *("split", "packing", "max_documents"),
+            *("held_out_documents", "held_out_bytes", "report_documents"),
+        }
+    )
 
     @abstractmethod
     def documents(self) -> Iterator[Document]:

@@ -1,7 +1,8 @@
-"""Another precision at inference: when it has to be measured apart, and what has been."""
+"""What finished runs are scored under and on, after training, and what has been."""
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from harness.core.registry import ComponentSpec
 from harness.core.slots import PRECISION, Precision
 from harness.core.spec import PrecisionSpec
 from harness.errors import ConfigError
+from harness.experiments.evaluation_set import HELD_OUT, EvaluationSet
 from harness.experiments.fingerprint import Fingerprint, agree, measure_conversion
 from harness.experiments.run_config import RunConfig
 from harness.store.attempt import Attempt
@@ -16,26 +18,38 @@ from harness.store.records import Measured
 
 
 @dataclass(frozen=True)
-class Conversion:
-    """A precision that final weights are converted to, and what today's code makes of it.
+class FinalScoring:
+    """A precision that final weights are converted to, and what they are then scored on.
 
     Arms that differ in nothing else share their trainings.
     """
 
     precision: ComponentSpec
-    fingerprint: Fingerprint
+    fingerprint: Fingerprint  # of what today's code makes of the precision
+    on: EvaluationSet | None = None  # None: the documents that training scores
+    content: str = ""  # of the set
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What two scorings of the same weights may differ in."""
+        if self.on is None:
+            return {"precision": self.precision.to_dict()}
+        on = {"content": self.content, "part": self.on.scored.part, "seq_len": self.on.seq_len}
+        return {"precision": self.precision.to_dict(), "on": on}
 
     @property
     def settings(self) -> dict[str, Any]:
         """What is measured, as the store keeps it."""
-        return {"precision": self.precision.to_dict()}
+        data = {"data": self.on.scored.data.to_dict()} if self.on else {}
+        return {**self.identity, **data}
 
     @property
     def name(self) -> str:
         """What a new measurement is stored as."""
-        identity = {"fingerprint": self.fingerprint, **self.settings}
+        identity = {"fingerprint": self.fingerprint, **self.identity}
         canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
-        return f"infer-{hashlib.sha256(canonical.encode()).hexdigest()[:12]}"
+        kind = "infer" if self.on is None else "set"
+        return f"{kind}-{hashlib.sha256(canonical.encode()).hexdigest()[:12]}"
 
     def find(self, attempt: Attempt) -> str | None:
         """Return the name of a finished measurement that today's code would repeat."""
@@ -48,15 +62,27 @@ class Conversion:
             stored = PRECISION.resolve(measured.settings.get("precision"))
         except ConfigError:  # it used an option or a component that is gone
             return False
-        return stored == self.precision and agree(measured.fingerprint, self.fingerprint)
+        same = stored == self.precision and measured.settings.get("on") == self.identity.get("on")
+        return same and agree(measured.fingerprint, self.fingerprint)
 
 
-def conversion_of(run: RunConfig) -> Conversion | None:
-    """Return what a run has to be measured under; None if its own evaluations say it all."""
+def final_scorings(run: RunConfig, sets: Sequence[EvaluationSet]) -> dict[str, FinalScoring]:
+    """Return what a run has to be scored under and on, by name.
+
+    `held_out` is among them where the evaluations of training do not say it all.
+
+    Raises:
+        ConfigError: what a set scores cannot be read, or was trained on.
+    """
     precision = run.variant.precision
-    if evaluated_in_training(precision):
-        return None
-    return Conversion(precision.infer, measure_conversion(run))
+    converted = not evaluated_in_training(precision)
+    if not (converted or sets):
+        return {}
+    found = measure_conversion(run)
+    own = {HELD_OUT: FinalScoring(precision.infer, found)} if converted else {}
+    return own | {
+        one.name: FinalScoring(precision.infer, found, one, one.content()) for one in sets
+    }
 
 
 def evaluated_in_training(precision: PrecisionSpec) -> bool:
