@@ -137,7 +137,11 @@ class Training:
             while self.fraction < 1.0:
                 yield self._measure(list(self._steps_until_due()))
         finally:
-            self.precision.finish_training(self.model)
+            self.finish()
+
+    def finish(self) -> None:
+        """Give the model plain weights again, those that it is evaluated with."""
+        self.precision.finish_training(self.model)
 
     def _steps_until_due(self) -> Iterator["_Step"]:
         while True:
