@@ -115,7 +115,8 @@ def run(
     )
     _print(*comparison_tables(outcome.comparison, outcome.plan.record))
     if outcome.n_failed:
-        _fail(f"{outcome.n_failed} runs failed or diverged; the same command tries them again", 1)
+        undone = f"{outcome.n_failed} runs failed, diverged or were stopped"
+        _fail(f"{undone}; the same command tries them again", 1)
 
 
 @app.command(rich_help_panel="Experiments")

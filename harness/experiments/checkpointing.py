@@ -1,4 +1,4 @@
-"""When a run saves its training, and how it is taken up again."""
+"""When a run saves its training, how it is taken up again, and what is kept of the best."""
 
 import time
 from collections.abc import Mapping
@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from harness.errors import AblateError
 from harness.store.attempt import Attempt
 from harness.store.records import Resume
 from harness.training.environment import describe_environment
@@ -26,18 +27,20 @@ class Saves:
         self._best = min((loss for loss in losses if loss is not None), default=float("inf"))
 
     def save_if_due(self, training: Training, point: Measurement) -> None:
-        """Save now if it is time; the evaluation with the lowest loss so far is kept longer.
+        """Save now if it is time, or if no evaluation so far had a lower loss.
+
+        What diverges at the next step is not saved, so that what is kept is of use.
 
         Raises:
             StoreError: it could not be written.
         """
-        if time.monotonic() - self._last < self.seconds:
-            return
         best = point.evaluation is not None and point.evaluation.val_loss <= self._best
-        if best and point.evaluation:
+        if point.evaluation and best:
             self._best = point.evaluation.val_loss
-        self.attempt.checkpoints.write(point.step, training.state().save, best)
-        self._last = time.monotonic()
+        is_due = best or time.monotonic() - self._last >= self.seconds
+        if is_due and (state := training.state()).is_finite:
+            self.attempt.checkpoints.write(point.step, state.save, best)
+            self._last = time.monotonic()
 
 
 def resume(attempt: Attempt, device: torch.device) -> TrainingState | None:
@@ -46,9 +49,13 @@ def resume(attempt: Attempt, device: torch.device) -> TrainingState | None:
     What was measured after it is forgotten, and that the attempt was taken up is written down.
     """
     put_aside: list[str] = []
-    checkpoint = attempt.checkpoints.newest(put_aside.append)
-    step = checkpoint.step if checkpoint else 0
-    if checkpoint or put_aside or attempt.read_curve():
+    state, step = None, 0
+    while state is None and (found := attempt.checkpoints.newest(put_aside.append)):
+        try:
+            state, step = TrainingState.load(found.path), found.step
+        except AblateError as error:
+            put_aside.append(attempt.checkpoints.put_aside(found, str(error)))
+    if state or put_aside or attempt.read_curve():
         record, here = attempt.read_run(), describe_environment(device)
         assert record
         attempt.note_resume(
@@ -60,7 +67,20 @@ def resume(attempt: Attempt, device: torch.device) -> TrainingState | None:
             )
         )
     attempt.go_on_from(step)
-    return TrainingState.load(checkpoint.path) if checkpoint else None
+    return state
+
+
+def best_step(attempt: Attempt) -> int | None:
+    """Return the step of the evaluation with the lowest held-out loss, the last of equal ones."""
+    losses = {point["step"]: point.get("val_loss") for point in attempt.read_curve()}
+    evaluated = {step: loss for step, loss in losses.items() if loss is not None}
+    return min(evaluated, key=lambda step: (evaluated[step], -step), default=None)
+
+
+def best_state(attempt: Attempt) -> TrainingState | None:
+    """Return the state at the best step; None if its checkpoint was damaged."""
+    found = attempt.checkpoints.best()
+    return TrainingState.load(found.path) if found and found.step == best_step(attempt) else None
 
 
 def _decisive(environment: Mapping[str, Any]) -> list[Any]:

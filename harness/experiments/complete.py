@@ -12,19 +12,24 @@ from harness.experiments.planned import PlannedRun
 from harness.experiments.run_config import RunConfig
 from harness.store.attempt import Attempt
 from harness.store.errors import StoreError
-from harness.store.records import Ended, Heartbeat, Result
+from harness.store.records import Ended, Heartbeat, Result, Resume
 from harness.store.runs import RunStore
 from harness.store.status import Status
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What is known of one run: `heartbeat` while it is trained, `cause` if it went wrong."""
+    """What is known of one run.
+
+    `heartbeat` while it is trained, `resumed` once where that was taken up, `cause` if it went
+    wrong.
+    """
 
     run: PlannedRun
     status: Status
     heartbeat: Heartbeat | None = None
     cause: str | None = None
+    resumed: Resume | None = None
     trains: bool = True  # False: it is only measured, with weights that are there
 
 
@@ -59,6 +64,15 @@ def complete(
     for scoring in scorings if attempt.status is Status.DONE else ():
         if not attempt.has_measured(scoring.name):
             measure(config, scoring, attempt, how)
+
+
+def taken_up(run: PlannedRun, attempt: Attempt, n_told: int) -> list[Progress]:
+    """Say where a training was taken up, leaving out the times that were told already."""
+    try:
+        resumes = attempt.read_resumes()
+    except StoreError:  # shown only; the run's own process complains
+        return []
+    return [Progress(run, Status.RUNNING, resumed=resumed) for resumed in resumes[n_told:]]
 
 
 def record_death(run: PlannedRun, attempt: Attempt, cause: str) -> None:

@@ -33,7 +33,9 @@ def _lines(total: int, console: Console):  # type: ignore[no-untyped-def]
     def draw(event: RunProgress) -> None:
         nonlocal ended
         if event.status is Status.RUNNING:
-            if event.heartbeat is None:
+            for line in _taken_up(event):
+                console.print(line, highlight=False, markup=False, soft_wrap=True)
+            if event.heartbeat is None and event.resumed is None:
                 begins = "start" if event.trains else "measure"
                 console.print(f"{begins:<9}{_name(event.run)}", highlight=False)
             return
@@ -67,6 +69,8 @@ def _bars(total: int, console: Console):  # type: ignore[no-untyped-def]
                 if key not in bars:
                     detail = "starting" if event.trains else "measuring its weights"
                     bars[key] = progress.add_task(escape(key), total=1.0, detail=detail)
+                for line in _taken_up(event):
+                    progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
                 if event.heartbeat:
                     fractions[key] = event.heartbeat.fraction
                     detail = _detail(event)
@@ -97,6 +101,16 @@ def _detail(event: RunProgress) -> str:
     speed = "" if per_s is None else f"{format_count(per_s)} tokens/s{share}  "
     left = "" if beat.seconds_left is None else f"{format_duration(beat.seconds_left)} left"
     return loss + speed + left
+
+
+def _taken_up(event: RunProgress) -> Iterator[str]:
+    """Say after which step a run goes on, and what is wrong with checkpoints that are not used."""
+    if resumed := event.resumed:
+        for problem in resumed.put_aside:
+            yield f"{'damaged':<9}{problem}"
+        start = f"after step {resumed.step}" if resumed.step else "from the beginning"
+        elsewhere = "" if resumed.exact else ", in another environment: not to the last bit"
+        yield f"{'resume':<9}{_name(event.run)} {start}{elsewhere}"
 
 
 def _name(run: PlannedRun) -> str:

@@ -14,7 +14,7 @@ from harness.data.batches import batches
 from harness.data.dataset import load_dataset
 from harness.errors import Diverged
 from harness.experiments.blame import cause_of
-from harness.experiments.checkpointing import Saves, resume
+from harness.experiments.checkpointing import Saves, best_state, best_step, resume
 from harness.experiments.execution import Execution
 from harness.experiments.fingerprint import measure_fingerprint
 from harness.experiments.run_config import RunConfig
@@ -87,16 +87,16 @@ def _train(run: RunConfig, attempt: Attempt, how: Execution, last: list[Measurem
     flops = training_flops(run.variant, config, cost)
     order = batches(dataset, config.batch_size, config.seq_len, seed, device)
     norms = {"start": gradient_norms(model, *order[0])}
-    training = Training(
-        model,
-        order,
-        evaluator_of(run, dataset, device),
-        config,
+    begin = partial(
+        Training,
+        batches=order,
+        evaluate=evaluator_of(run, dataset, device),
+        config=config,
         flops=flops,
         seed=seed,
-        state=resume(attempt, device),
         peak_flops=peak_flops,
     )
+    training = begin(model, state=resume(attempt, device))
     saves = Saves(attempt, how.checkpoint_seconds)
     evaluation: Evaluation | None = None
     for point in training:
@@ -109,6 +109,11 @@ def _train(run: RunConfig, attempt: Attempt, how: Execution, last: list[Measurem
     norms["end"] = gradient_norms(model, *order[0])
     assert evaluation, "the last measurement has an evaluation"
     found = scores(evaluation, dataset.held_out)
+    weights = attempt.write_weights(partial(save_weights, model))
+    best, best_weights = best_step(attempt), None
+    if best != last[0].step and (state := best_state(attempt)):
+        begin(model, state=state).finish()
+        best_weights = attempt.write_weights(partial(save_weights, model), "best")
     return Result(
         status=Status.DONE,
         seconds=last[0].seconds,
@@ -116,7 +121,9 @@ def _train(run: RunConfig, attempt: Attempt, how: Execution, last: list[Measurem
         cost=cost.to_dict() | {"update_flops_per_token": flops.per_step / config.tokens_per_step},
         grad_norm_by_layer=norms,
         resumes=attempt.read_resumes(),
-        weights_sha256=attempt.write_weights(partial(save_weights, model)),
+        weights_sha256=weights,
+        best_step=best,
+        best_weights_sha256=best_weights,
     )
 
 

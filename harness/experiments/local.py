@@ -11,14 +11,22 @@ import os
 import signal
 import threading
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from harness.experiments.complete import Attempts, Progress, complete, outcome, record_death
+from harness.experiments.complete import (
+    Attempts,
+    Progress,
+    complete,
+    outcome,
+    record_death,
+    taken_up,
+)
 from harness.experiments.execution import Execution
 from harness.experiments.final_scoring import FinalScoring
 from harness.experiments.planned import PlannedRun
@@ -48,7 +56,9 @@ def run_inline(
     for run in pending:
         attempt, trains = attempts.of(run)
         yield Progress(run, Status.RUNNING, trains=trains)
+        n_resumes = len(attempt.read_resumes())
         complete(run.config, run.missing, attempt, how)
+        yield from taken_up(run, attempt, n_resumes)
         yield outcome(run, attempt)
 
 
@@ -74,8 +84,11 @@ def run_workers(
             ended = multiprocessing.connection.wait(list(active), timeout=SECONDS_BETWEEN_LOOKS)
             for sentinel in ended:
                 assert isinstance(sentinel, int)
-                yield active.pop(sentinel).outcome()
+                worker = active.pop(sentinel)
+                yield from worker.taken_up()
+                yield worker.outcome()
             for worker in active.values():
+                yield from worker.taken_up()
                 if heartbeat := worker.heartbeat():
                     yield Progress(worker.run, Status.RUNNING, heartbeat)
     finally:
@@ -91,12 +104,19 @@ def _next(queue: Sequence[PlannedRun], active: Iterable["_Worker"]) -> PlannedRu
     return next((run for run in queue if run.run_id not in training), None)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Worker:
     run: PlannedRun
     attempt: Attempt
     trains: bool
     process: ForkServerProcess
+    complaints: Connection  # from the process: why it had to stop, although the run is sound
+    n_resumes: int  # of the attempt, that were there before or have been told
+
+    def taken_up(self) -> list[Progress]:
+        new = taken_up(self.run, self.attempt, self.n_resumes)
+        self.n_resumes += len(new)
+        return new
 
     def heartbeat(self) -> Heartbeat | None:
         if not self.trains:
@@ -109,9 +129,13 @@ class _Worker:
     def outcome(self) -> Progress:
         """Say how the run ended; a process that left no result has died, and that is recorded."""
         self.process.join()
-        if self.process.exitcode:
-            record_death(self.run, self.attempt, _cause_of_death(self.process.exitcode))
-        return outcome(self.run, self.attempt)
+        try:
+            complaint = self.complaints.recv_bytes().decode()
+        except EOFError:
+            if self.process.exitcode:
+                record_death(self.run, self.attempt, _cause_of_death(self.process.exitcode))
+            return outcome(self.run, self.attempt)
+        return replace(outcome(self.run, self.attempt), cause=complaint)
 
 
 def _start(
@@ -121,20 +145,30 @@ def _start(
     trains: bool,
     how: Execution,
 ) -> _Worker:
-    arguments = (run.config.to_dict(), run.missing, attempt.path, how.to_dict())
+    n_resumes = len(attempt.read_resumes())
+    ours, theirs = context.Pipe(duplex=False)
+    arguments = (run.config.to_dict(), run.missing, attempt.path, how.to_dict(), theirs)
     process = context.Process(target=_work, args=arguments, daemon=True)
     process.start()
-    return _Worker(run, attempt, trains, process)
+    theirs.close()
+    return _Worker(run, attempt, trains, process, ours, n_resumes)
 
 
 def _work(
-    config: dict[str, Any], scorings: Sequence[FinalScoring], path: Path, how: dict[str, Any]
+    config: dict[str, Any],
+    scorings: Sequence[FinalScoring],
+    path: Path,
+    how: dict[str, Any],
+    complaints: Connection,
 ) -> None:
     """Be a worker: Ctrl-C is for the parent, which then ends us; without a parent, stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _die_with_parent()
-    complete(RunConfig.read(config), scorings, Attempt(path), Execution.read(how))
+    try:
+        complete(RunConfig.read(config), scorings, Attempt(path), Execution.read(how))
+    except StoreError as error:  # said through a pipe: there may be no room for a file
+        complaints.send_bytes(str(error).encode())
 
 
 def _die_with_parent() -> None:

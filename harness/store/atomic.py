@@ -5,28 +5,37 @@ import json
 import math
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.store.errors import writing
+
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a path beside `path` to write to; the file there replaces it, durably, on leaving."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Give a path beside `path` to write to; the file there replaces it, durably, on leaving.
+
+    Raises:
+        StoreError: it could not be written; what was at `path` is as it was.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
-    try:
-        temporary.touch()
-        mode = temporary.stat().st_mode
-        yield temporary
-        temporary.chmod(mode)  # some libraries write files that nobody else may read
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)  # noqa: PTH105
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.touch()
+            mode = temporary.stat().st_mode
+            yield temporary
+            temporary.chmod(mode)  # some libraries write files that nobody else may read
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)  # noqa: PTH105
+        except BaseException:
+            with contextlib.suppress(OSError):  # the first error is the one to be told
+                temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -64,6 +73,16 @@ def null_for_nan(content: Any) -> Any:
         case list() | tuple():
             return [null_for_nan(value) for value in content]
     return content
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a writer that died has left unfinished in a folder: names with a dot in front."""
+    for leftover in folder.glob(".*"):
+        with contextlib.suppress(OSError):  # in nobody's way: the next writer tries again
+            if leftover.is_dir() and not leftover.is_symlink():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink()
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,6 +1,5 @@
 """One attempt at a run: a folder with one writer, whose files say everything about it."""
 
-import hashlib
 import json
 import shutil
 import time
@@ -9,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.store import curve, lock
-from harness.store.atomic import replacing, write_json
+from harness.store import curve, lock, weights
+from harness.store.atomic import remove_leftovers, write_json
 from harness.store.checkpoints import Checkpoints
 from harness.store.errors import StoreError
 from harness.store.names import check_name, is_name
@@ -24,6 +23,7 @@ from harness.store.records import (
     write_record,
 )
 from harness.store.status import Status
+from harness.store.weights import Weights
 
 SECONDS_BETWEEN_BEATS = 1.0
 
@@ -58,6 +58,8 @@ class Attempt:
         """
         with lock.hold(self.path / "lock"):
             self._is_ours = True
+            remove_leftovers(self.path)
+            remove_leftovers(self.path / "measurements")
             curve.drop_torn_line(self.path / "curve.jsonl")
             try:
                 yield
@@ -111,12 +113,10 @@ class Attempt:
             write_record(self.path / "heartbeat.json", heartbeat)
             self._last_beat = now
 
-    def write_weights(self, save: Callable[[Path], None]) -> str:
-        """Keep the final weights, which `save` writes to a path; return their SHA-256."""
+    def write_weights(self, save: Callable[[Path], None], which: Weights = "final") -> str:
+        """Keep weights, which `save` writes to a path; return their SHA-256."""
         assert self._is_ours, "only the holder writes"
-        with replacing(self.weights) as path:
-            save(path)
-        return _sha256(self.weights)
+        return weights.write_weights(self.path, save, which)
 
     def write_measurement(self, name: str, measured: Measured) -> None:
         """Keep what was measured with the final weights; what failed, or is damaged, is replaced.
@@ -178,7 +178,7 @@ class Attempt:
     @property
     def weights(self) -> Path:
         """Where the final weights are, if they are kept."""
-        return self.path / "weights.safetensors"
+        return self.path / weights.FILES["final"]
 
     @property
     def has_weights(self) -> bool:
@@ -186,19 +186,13 @@ class Attempt:
         result = self.read_result()
         return bool(result and result.weights_sha256) and self.weights.exists()
 
-    def checked_weights(self) -> Path:
-        """Return where the final weights are, after reading them all.
+    def checked_weights(self, which: Weights = "final") -> Path:
+        """Return where the weights are, after reading them all.
 
         Raises:
             StoreError: there are none, or not those that the run has written.
         """
-        result = self.read_result()
-        if result is None or not self.has_weights:
-            raise StoreError(self.weights, "this run has no weights; it has to be trained again")
-        if _sha256(self.weights) != result.weights_sha256:
-            advice = "remove this file, and the run will be trained again"
-            raise StoreError(self.weights, f"corrupt: not what the run has written; {advice}")
-        return self.weights
+        return weights.checked_weights(self.path, self.read_result(), which)
 
     def measurements(self) -> list[str]:
         """List the names of what was measured with the final weights, sorted."""
@@ -257,8 +251,3 @@ class Attempt:
         if path.exists():
             raise StoreError(path, "already written; a run's record is never overwritten")
         write_record(path, record)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

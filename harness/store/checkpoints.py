@@ -1,5 +1,6 @@
 """Checkpoints: folders that appear whole, are verified before use, and of which a few are kept."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -10,11 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.store.atomic import sync_folder, write_json
-from harness.store.errors import StoreError
+from harness.store.atomic import remove_leftovers, sync_folder, write_json
+from harness.store.errors import writing
 
 SECONDS_BETWEEN_SAVES = 60.0  # at least: a training is saved where it is measured
-MANIFEST, BEST = "manifest.json", "best.json"
+MANIFEST = "manifest.json"
 _STEP = re.compile(r"step-(\d{9,})")
 
 
@@ -39,45 +40,63 @@ class Checkpoints:
     def write(self, step: int, save: Callable[[Path], None], best: bool = False) -> None:
         """Let `save` fill a folder, which gets its name when all of it is on the disk.
 
+        A checkpoint of this step that is there already is as good, and stays if it is whole.
+
+        Args:
+            step: After which the state is.
+            save: Writes files into the folder that it is given.
+            best: Whether no evaluation up to here was better.
+
         Raises:
             StoreError: it could not be written, for instance because the disk is full; what was
                 there before is left as it was.
         """
         made = self.folder / f".writing-{step}-{os.getpid()}-{secrets.token_hex(4)}"
         target = self.folder / f"step-{step:09}"
+        if target.exists():
+            problem = _problem(there := Checkpoint(step, target))
+            if problem is None:
+                return
+            self.put_aside(there, problem)
         try:
-            made.mkdir(parents=True)
-            save(made)
-            files = {file.name: _describe(file) for file in sorted(made.iterdir())}
-            write_json(made / MANIFEST, {"step": step, "files": files})
-            sync_folder(made)
-            if target.exists():  # of the same step, from before the run went on: as good
-                _remove(target)
-            made.rename(target)
-            sync_folder(self.folder)
-            if best:
-                write_json(self.folder / BEST, {"step": step})
-        except OSError as error:
-            shutil.rmtree(made, ignore_errors=True)
-            why = f"{error.strerror or error}; the same command goes on from the one before"
-            raise StoreError(target, f"the checkpoint could not be written: {why}") from error
+            with writing(target):
+                made.mkdir(parents=True)
+                save(made)
+                files = {file.name: _describe(file) for file in sorted(made.iterdir())}
+                write_json(made / MANIFEST, {"step": step, "best": best, "files": files})
+                sync_folder(made)
+                made.rename(target)
+                sync_folder(self.folder)
         except BaseException:
             shutil.rmtree(made, ignore_errors=True)
             raise
         self._retire()
 
     def newest(self, complain: Callable[[str], None]) -> Checkpoint | None:
-        """Return the newest checkpoint that is whole; others are put aside, and that is told."""
+        """Return the newest checkpoint that is whole; others are put aside, and that is told.
+
+        What a writer that died has left unfinished is removed.
+        """
+        remove_leftovers(self.folder)
         for checkpoint in sorted(self._all(), key=lambda c: -c.step):
-            if problem := _problem(checkpoint):
-                aside = checkpoint.path.with_name(f"corrupt-{checkpoint.path.name}")
-                while aside.exists():
-                    aside = aside.with_name(f"{aside.name}-{secrets.token_hex(2)}")
-                checkpoint.path.rename(aside)
-                complain(f"{checkpoint.path}: {problem}; put aside as {aside.name}")
-            else:
+            problem = _problem(checkpoint)
+            if problem is None:
                 return checkpoint
+            complain(self.put_aside(checkpoint, problem))
         return None
+
+    def put_aside(self, checkpoint: Checkpoint, problem: str) -> str:
+        """Keep a checkpoint that is of no use under another name; say which, and why.
+
+        Raises:
+            StoreError: it cannot be renamed.
+        """
+        aside = checkpoint.path.with_name(f"corrupt-{checkpoint.path.name}")
+        while aside.exists():
+            aside = aside.with_name(f"{aside.name}-{secrets.token_hex(2)}")
+        with writing(aside):
+            checkpoint.path.rename(aside)
+        return f"{checkpoint.path}: {problem}; put aside as {aside.name}"
 
     @property
     def exist(self) -> bool:
@@ -85,9 +104,8 @@ class Checkpoints:
         return any(True for _ in self._all())
 
     def best(self) -> Checkpoint | None:
-        """Return the checkpoint that was last written as the best one, if it is whole."""
-        step = self._best_step()
-        found = next((c for c in self._all() if c.step == step), None)
+        """Return the newest checkpoint that was written as the best one, if it is whole."""
+        found = self._marked_best()
         return found if found and not _problem(found) else None
 
     def remove(self) -> None:
@@ -100,21 +118,17 @@ class Checkpoints:
             if found := _STEP.fullmatch(path.name):
                 yield Checkpoint(int(found[1]), path)
 
-    def _best_step(self) -> int | None:
-        try:
-            return int(json.loads((self.folder / BEST).read_bytes())["step"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+    def _marked_best(self) -> Checkpoint | None:
+        return max((c for c in self._all() if _is_best(c)), key=lambda c: c.step, default=None)
 
     def _retire(self) -> None:
         """Remove what is older than the ones to keep, and what a writer that died has left."""
-        steps = sorted((c.step for c in self._all()), reverse=True)
-        kept = {*steps[: self.keep], self._best_step()}
-        for checkpoint in self._all():
-            if checkpoint.step not in kept:
-                _remove(checkpoint.path)
-        for leftover in self.folder.glob(".*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        kept = [*sorted(self._all(), key=lambda c: -c.step)[: self.keep], self._marked_best()]
+        with contextlib.suppress(OSError):  # what was to be written is: the next one tries again
+            for checkpoint in self._all():
+                if checkpoint not in kept:
+                    _remove(checkpoint.path)
+        remove_leftovers(self.folder)
 
 
 def _describe(file: Path) -> dict[str, int | str]:
@@ -129,9 +143,9 @@ def _problem(checkpoint: Checkpoint) -> str | None:
     """Say what is wrong with a checkpoint; None if all of its files are as they were written."""
     try:
         manifest = json.loads((checkpoint.path / MANIFEST).read_bytes())
-        files, step = manifest["files"], manifest["step"]
-        if step != checkpoint.step:
-            return f"is of step {step}"
+        files, step, best = manifest["files"], manifest["step"], manifest["best"]
+        if step != checkpoint.step or not isinstance(best, bool):
+            return f"{MANIFEST} is not what was written"
         for file in checkpoint.path.iterdir():
             if file.is_symlink() or not file.is_file():
                 return f"{file.name} is no file"
@@ -145,6 +159,13 @@ def _problem(checkpoint: Checkpoint) -> str | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"{MANIFEST} cannot be read: {type(error).__name__}"
     return None
+
+
+def _is_best(checkpoint: Checkpoint) -> bool:
+    try:
+        return json.loads((checkpoint.path / MANIFEST).read_bytes())["best"] is True
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _hash(file: Path) -> str:

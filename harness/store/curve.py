@@ -6,17 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from harness.store.atomic import encode_json, null_for_nan, write_text
-from harness.store.errors import StoreError
+from harness.store.errors import StoreError, writing
 
 Point = dict[str, Any]
 """A measurement as stored: `step` and whatever was measured there."""
 
 
 def append_point(path: Path, point: Mapping[str, Any]) -> None:
-    """Add a line and flush it; NaN and infinities become null."""
-    line = encode_json(null_for_nan(point)) + "\n"
-    with path.open("ab", buffering=0) as file:
-        file.write(line.encode())
+    """Add a line and flush it; NaN and infinities become null.
+
+    Raises:
+        StoreError: there was no room for all of it.
+    """
+    line = (encode_json(null_for_nan(point)) + "\n").encode()
+    with writing(path), path.open("ab") as file:
+        file.write(line)
 
 
 def read_curve(path: Path) -> list[Point]:
@@ -53,5 +57,5 @@ def drop_torn_line(path: Path) -> None:
         content = path.read_bytes()
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
-            with path.open("r+b") as file:
+            with writing(path), path.open("r+b") as file:
                 file.truncate(whole)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.store.errors import StoreError
+from harness.store.errors import StoreError, writing
 
 PATIENCE_S = 1.0
 """A reader's probe takes the lock for a moment; so long is it waited for."""
@@ -20,9 +20,11 @@ def hold(path: Path) -> Iterator[None]:
     """Hold the lock file at `path` alone.
 
     Raises:
-        StoreError: another process holds it.
+        StoreError: another process holds it, or it cannot be made.
     """
-    with path.open("ab") as file:
+    with writing(path):
+        file = path.open("ab")
+    with file:
         deadline = time.monotonic() + PATIENCE_S
         while not _take(file.fileno(), fcntl.LOCK_EX):
             if time.monotonic() > deadline:

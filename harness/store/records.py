@@ -89,6 +89,10 @@ class Result(Ended):
     """Where training was taken up again, in order."""
     weights_sha256: str | None = None
     """Of `weights.safetensors`, which a run that is done leaves beside this file."""
+    best_step: int | None = None
+    """Of the evaluation with the lowest held-out loss, the last of equal ones."""
+    best_weights_sha256: str | None = None
+    """Of `best.safetensors`, which is there if the last evaluation was not the best one."""
 
 
 class Measured(Ended):

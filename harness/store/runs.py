@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.store.attempt import Attempt
+from harness.store.errors import writing
 from harness.store.names import check_name, is_name
 from harness.store.status import Status
 
@@ -46,12 +47,13 @@ class RunStore:
         number = max(before, default=0) + 1
         while True:
             path = self._folder / run_id / f"{environment}-{number}"
-            try:
-                path.mkdir(parents=True)
-            except FileExistsError:
-                number += 1
-            else:
-                return Attempt(path)
+            with writing(path):
+                try:
+                    path.mkdir(parents=True)
+                except FileExistsError:
+                    number += 1
+                else:
+                    return Attempt(path)
 
     def best_attempt(
         self, run_id: str, environment: str, reuses: int | None = None, attempts_from: int = 1

@@ -155,12 +155,15 @@ class Training:
             if self.config.compile:
                 self._warm_up()
             while self.fraction < 1.0:
-                point = self._measure(list(self._steps_until_due()))
-                if self.average and self.fraction >= 1.0:
-                    self.average.replace(self.model)
-                yield point
+                yield self._measure(list(self._steps_until_due()))
         finally:
-            self.precision.finish_training(self.model)
+            self.finish()
+
+    def finish(self) -> None:
+        """Give the model plain weights again, those that it is evaluated with."""
+        if self.average:
+            self.average.replace(self.model)
+        self.precision.finish_training(self.model)
 
     def _warm_up(self) -> None:
         """Compile for every shape of a batch, on no clock, and leave no trace of it."""

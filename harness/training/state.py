@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from harness.errors import AblateError
 from harness.store.atomic import write_json
+from harness.training.tensor_file import read_tensors, write_tensors
 
 TENSORS, NUMBERS = "state.safetensors", "state.json"
 
@@ -38,16 +38,28 @@ class TrainingState:
             else:
                 first[place] = name
                 written[name] = tensor.detach().contiguous()
-        save_file(written, folder / TENSORS)
+        write_tensors(written, folder / TENSORS)
         write_json(folder / NUMBERS, {**self.numbers, "shared": shared})
 
     @classmethod
     def load(cls, folder: Path) -> "TrainingState":
-        """Read what `save` wrote, onto the CPU."""
-        numbers = json.loads((folder / NUMBERS).read_bytes())
-        tensors = load_file(folder / TENSORS)
-        tensors |= {name: tensors[other] for name, other in numbers.pop("shared").items()}
+        """Read what `save` wrote, onto the CPU.
+
+        Raises:
+            AblateError: the files hold something else.
+        """
+        try:
+            numbers = json.loads((folder / NUMBERS).read_bytes())
+            tensors = read_tensors(folder / TENSORS)
+            tensors |= {name: tensors[other] for name, other in numbers.pop("shared").items()}
+        except (ValueError, LookupError, AttributeError, TypeError) as error:
+            raise AblateError(f"{NUMBERS} is not of a training: {type(error).__name__}") from None
         return cls(tensors, numbers)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether no number is infinite or NaN: if one is, the next step diverges."""
+        return all(bool(tensor.isfinite().all()) for tensor in self.tensors.values())
 
 
 def gather(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

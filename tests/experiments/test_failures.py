@@ -68,7 +68,7 @@ def test_each_fault_is_recorded_with_its_cause_and_the_others_finish(faulty, tmp
     given = [*ABLATE, "run", str(file), "--workers", "2", "--results", str(results)]
     ended = subprocess.run(given, capture_output=True, text=True, cwd=ROOT)
     assert ended.returncode == 1, ended.stderr
-    assert f"{len(FAULTS)} runs failed or diverged" in ended.stderr
+    assert f"{len(FAULTS)} runs failed, diverged or were stopped" in ended.stderr
     found = causes(results)
     assert found.pop("sound") == ("done", None)
     for arm, (status, cause) in CAUSES.items():

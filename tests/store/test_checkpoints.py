@@ -45,17 +45,22 @@ def test_the_last_two_and_the_best_are_kept(checkpoints):
     filled(checkpoints, 1)
     filled(checkpoints, 2, best=True)
     filled(checkpoints, 3, 4, 5)
-    kept = ["best.json", "step-000000002", "step-000000004", "step-000000005"]
+    kept = ["step-000000002", "step-000000004", "step-000000005"]
     assert names(checkpoints) == kept
     assert checkpoints.best().step == 2
     filled(checkpoints, 6, best=True)
-    assert names(checkpoints) == ["best.json", "step-000000005", "step-000000006"]
+    assert names(checkpoints) == ["step-000000005", "step-000000006"]
 
 
-def test_a_step_that_is_saved_again_is_replaced(checkpoints):
+def test_a_step_is_saved_again_only_if_what_is_there_is_damaged(checkpoints):
     filled(checkpoints, 3)
     checkpoints.write(3, saving(b"other"))
-    assert (checkpoints.newest(pytest.fail).path / "weights").read_bytes() == b"other"
+    weights = checkpoints.newest(pytest.fail).path / "weights"
+    assert weights.read_bytes() == bytes([3]) * 5000
+    weights.write_bytes(b"damaged")
+    checkpoints.write(3, saving(b"other"))
+    assert weights.read_bytes() == b"other"
+    assert names(checkpoints) == ["corrupt-step-000000003", "step-000000003"]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +75,7 @@ def test_a_save_that_fails_leaves_the_one_before(checkpoints, failure):
     expected = StoreError if isinstance(failure, OSError) else KeyboardInterrupt
     with pytest.raises(
         expected,
-        match="No space left on device; the same command goes on"
+        match=r"step-000000004: could not be written: No space left on device; make room, then"
         if expected is StoreError
         else None,
     ):
@@ -79,13 +84,13 @@ def test_a_save_that_fails_leaves_the_one_before(checkpoints, failure):
     assert checkpoints.newest(pytest.fail).step == 3
 
 
-def test_what_a_dead_writer_left_is_removed_by_the_next(checkpoints):
+def test_what_a_dead_writer_left_is_removed_where_the_next_one_starts(checkpoints):
     filled(checkpoints, 3)
     (checkpoints.folder / ".writing-9-1-ab").mkdir()
     (checkpoints.folder / ".writing-9-1-ab" / "weights").write_bytes(b"half")
+    (checkpoints.folder / ".manifest.json.1-ab").write_bytes(b"half")
     assert checkpoints.newest(pytest.fail).step == 3
-    filled(checkpoints, 4)
-    assert names(checkpoints) == ["step-000000003", "step-000000004"]
+    assert names(checkpoints) == ["step-000000003"]
 
 
 def flip(path, chance):
