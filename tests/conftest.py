@@ -21,6 +21,9 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
+    if not torch.cuda.is_available():
+        config.hook.pytest_deselected(items=[i for i in items if i.get_closest_marker("gpu")])
+        items[:] = [item for item in items if not item.get_closest_marker("gpu")]
     chosen = set(config.getoption("--row") or ())
     if chosen:
         rows = {item: {row for m in item.iter_markers("row") for row in m.args} for item in items}

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from harness.core.slots import PRECISION
+from harness.training.flops import TrainingFlops
 from harness.training.loop import Training
 from harness.training.machine import SECONDS, matmul_peak, peak_memory, training_peak
 
@@ -45,7 +46,7 @@ def test_the_peak_is_in_the_type_that_training_multiplies_in():
 
 
 def test_a_share_of_peak_is_model_flops_a_second_over_the_machines(lab):
-    given = {"flops_per_token": 1e4, "seed": 0}
+    given = {"flops": TrainingFlops(1e4), "seed": 0}
     config = lab.config({"steps": 4}, evaluations=2)
     training = Training(lab.model, lab.text, lab.evaluator, config, peak_flops=1e9, **given)
     for point in training:
@@ -56,9 +57,8 @@ def test_a_share_of_peak_is_model_flops_a_second_over_the_machines(lab):
     assert {point.share_of_peak for point in unknown} == {None}
 
 
+@pytest.mark.gpu
 def test_a_device_that_is_no_cpu_tells_its_own_memory():
-    if not torch.cuda.is_available():
-        pytest.skip("needs a GPU")
     cuda = torch.device("cuda")
     before = peak_memory(cuda)
     held = torch.ones(2**28, device=cuda)
