@@ -6,6 +6,7 @@ import pandas as pd
 
 from harness.analysis.arms import ArmSummary, summarise
 from harness.analysis.contrasts import Contrast, contrast_of
+from harness.analysis.exposure import exposure_notes
 from harness.analysis.families import families
 from harness.store.tables import Plan
 
@@ -17,6 +18,11 @@ class Comparison:
     metric: str
     arms: list[ArmSummary]
     contrasts: list[Contrast]
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be known of all of it, beside the verdicts."""
+        return exposure_notes({arm.arm: arm.exposure for arm in self.arms})
 
 
 def compare(plan: Plan, runs: pd.DataFrame) -> Comparison:

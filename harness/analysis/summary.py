@@ -44,4 +44,5 @@ def comparison_dict(comparison: Comparison, plan: Plan) -> dict[str, Any]:
         "differs": plan["differs"],
         "arms": [asdict(arm) for arm in comparison.arms],
         "contrasts": contrasts,
+        "notes": comparison.notes,
     }

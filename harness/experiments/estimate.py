@@ -6,12 +6,11 @@ import time
 
 import torch
 
-from harness.core.cost import Cost
 from harness.core.model import LanguageModel
 from harness.core.slots import PRECISION
 from harness.data.dataset import load_dataset
 from harness.experiments.planned import ExperimentPlan, PlannedArm
-from harness.training.budget import Budget
+from harness.experiments.prepared import planned_tokens
 
 TOO_LARGE = 500_000_000  # bytes; larger models are not built only to be timed
 STEPS = 3
@@ -67,18 +66,12 @@ def _training_seconds(arm: PlannedArm, flops_per_s: float) -> float:
     evaluating = train.evaluations * _scoring_flops(arm) / flops_per_s
     if train.budget.unit == "seconds":
         return train.budget.amount + evaluating
-    training = _training_flops(train.budget, cost, train.batch_size * train.seq_len)
-    return training / flops_per_s + evaluating
+    tokens = planned_tokens(train, cost)
+    assert tokens is not None  # the budget is not of seconds
+    return tokens * cost.train_flops_per_token / flops_per_s + evaluating
 
 
 def _scoring_flops(arm: PlannedArm) -> float:
     """Return the FLOPs of an evaluation."""
     scored = sum(len(document.tokens) for document in load_dataset(arm.arm.data).held_out)
     return scored * arm.matched.cost.forward_flops_per_token
-
-
-def _training_flops(budget: Budget, cost: Cost, tokens_per_step: int) -> float:
-    if budget.unit == "flops":
-        return budget.amount
-    tokens = budget.amount * (tokens_per_step if budget.unit == "steps" else 1)
-    return tokens * cost.train_flops_per_token

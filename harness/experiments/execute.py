@@ -113,10 +113,12 @@ def _train(
     norms["end"] = gradient_norms(model, *order[0])
     assert evaluation, "the last measurement has an evaluation"
     found = scores(evaluation, dataset)
+    tokens, an_epoch = last[0].tokens, order.order.tokens_per_epoch
+    seen = {"tokens_per_param": tokens / cost.params, "epochs": tokens / an_epoch}
     return Result(
         status=Status.DONE,
         seconds=last[0].seconds,
-        **{**found, "metrics": {**_spent(last[0]), **found["metrics"]}},
+        **{**found, "metrics": {**_spent(last[0]), **seen, **found["metrics"]}},
         cost=cost.to_dict(),
         grad_norm_by_layer=norms,
         resumes=attempt.read_resumes(),
