@@ -85,10 +85,12 @@ def plan(
     runs, experiments = _stores(results)
     loaded = load_experiment(file, overrides or [])
     planned = loaded.plan(runs, loaded.device())
+    data = loaded.prepare_data(planned)
     seconds = estimate_seconds(planned)
     name = planned.record["name"]
     earlier = experiments.open(name) if name in experiments.names() else None
-    _print(plan_dict(planned, seconds) if as_json else plan_view(planned, seconds, earlier))
+    as_text = plan_view(planned, data, seconds, earlier)
+    _print(plan_dict(planned, data, seconds) if as_json else as_text)
 
 
 @app.command(rich_help_panel="Experiments")

@@ -32,6 +32,8 @@ def _card(experiment: Experiment) -> None:
                 with st.container(width=100):
                     st.badge(contrast.verdict, color=_COLOURS[contrast.verdict])
                 st.text(sentence(contrast, plan), width="stretch")
+        for note in experiment.comparison.notes:
+            st.caption(literal(note))
         _chart(experiment)
         table = arm_table(experiment)
         right = st.column_config.TextColumn(alignment="right")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from harness.analysis.costs import NEGLIGIBLE
+from harness.analysis.exposure import Exposure
 from harness.analysis.intervals import LEVEL_OF_MEANS, Estimate, estimate
 from harness.analysis.pairing import usable
 from harness.analysis.units import decimals_for
@@ -34,14 +35,22 @@ class ArmSummary:
     cache_bytes: float | None
     weight_bytes: float | None
     """As stored for inference."""
+    tokens_per_param: float | None
+    """Median over the runs that count, as the next ones."""
+    epochs: float | None
+    """How often the training text was seen; runs of earlier versions do not tell."""
     tokens_per_s: float | None
-    """Median over the runs that count."""
     share_of_peak: float | None
-    """Of the machine's matmul speed, while they were trained; likewise."""
+    """Of the machine's matmul speed, while they were trained."""
     peak_memory: float | None
-    """Bytes; likewise."""
+    """Bytes."""
     seconds: float | None
-    """Median over the runs that count, of one run."""
+    """Of one run."""
+
+    @property
+    def exposure(self) -> Exposure:
+        """What it saw of its text."""
+        return Exposure(self.tokens_per_param, self.epochs)
 
 
 def summarise(plan: Plan, runs: pd.DataFrame, arm: str) -> ArmSummary:
@@ -66,10 +75,12 @@ def summarise(plan: Plan, runs: pd.DataFrame, arm: str) -> ArmSummary:
         train_flops_per_token=cost.get("train_flops_per_token"),
         cache_bytes=cost.get("cache_bytes"),
         weight_bytes=cost.get("weight_bytes"),
-        tokens_per_s=_median(counted["tokens_per_s"]),
-        share_of_peak=_median(_known(counted, "share_of_peak")),
-        peak_memory=_median(_known(counted, "peak_memory")),
-        seconds=_median(counted["seconds"]),
+        tokens_per_param=_ratio(_median(counted, "tokens"), cost.get("params")),
+        epochs=_median(counted, "epochs"),
+        tokens_per_s=_median(counted, "tokens_per_s"),
+        share_of_peak=_median(counted, "share_of_peak"),
+        peak_memory=_median(counted, "peak_memory"),
+        seconds=_median(counted, "seconds"),
     )
 
 
@@ -79,14 +90,14 @@ def mean_over_seeds(runs: pd.DataFrame, metric: str) -> Estimate:
     return estimate(over_seeds.tolist(), LEVEL_OF_MEANS)
 
 
-def _known(runs: pd.DataFrame, column: str) -> pd.Series:
-    """Return a column that tables of earlier versions lack."""
-    return runs[column] if column in runs else pd.Series(dtype="float64")
+def _median(runs: pd.DataFrame, column: str) -> float | None:
+    if column not in runs or runs[column].isna().all():  # tables of earlier versions lack some
+        return None
+    return float(runs[column].median())
 
 
-def _median(values: pd.Series) -> float | None:
-    known = values.dropna()
-    return float(known.median()) if len(known) else None
+def _ratio(tokens: float | None, params: float | None) -> float | None:
+    return tokens / params if tokens and params else None
 
 
 def says_more_than_params(arms: Sequence[ArmSummary], cost: str) -> bool:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from harness.analysis.arms import ArmSummary, mean_over_seeds, summarise
 from harness.analysis.contrasts import Contrast, contrast_of
+from harness.analysis.exposure import exposure_notes
 from harness.analysis.families import families
 from harness.analysis.intervals import Estimate
 from harness.store.tables import Plan
@@ -20,6 +21,11 @@ class Comparison:
     contrasts: list[Contrast]
     evaluations: dict[str, dict[str, Estimate]]
     """The means on what runs are scored on besides, by metric (`report/val_bpb`) and arm."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be known of all of it, beside the verdicts."""
+        return exposure_notes({arm.arm: arm.exposure for arm in self.arms})
 
 
 def compare(plan: Plan, runs: pd.DataFrame) -> Comparison:

@@ -35,7 +35,8 @@ def comparison_tables(comparison: Comparison, plan: Plan) -> list[RenderableType
     others = [evaluation_table(comparison)] if comparison.evaluations else []
     tables = [arm_table(comparison, plan), *others, contrast_table(comparison)]
     question = Padding(Text(plan["question"] or plan["name"], style="bold"), _BELOW)
-    return [question, *(Padding(table, _BELOW) for table in tables), *sentences]
+    notes = [Text(f"({note})", style="dim") for note in comparison.notes]
+    return [question, *(Padding(table, _BELOW) for table in tables), *sentences, *notes]
 
 
 def arm_table(comparison: Comparison, plan: Plan) -> Table:

@@ -48,4 +48,5 @@ def comparison_dict(comparison: Comparison, plan: Plan) -> dict[str, Any]:
             metric: {arm: asdict(mean) for arm, mean in by_arm.items()}
             for metric, by_arm in comparison.evaluations.items()
         },
+        "notes": comparison.notes,
     }

@@ -94,8 +94,8 @@ class Windows:
 
     @property
     def tokens_per_epoch(self) -> int:
-        """Targets in one pass."""
-        return self.order.tokens_per_epoch
+        """Targets in one pass; of windows that overlap, each once."""
+        return min(self.order.tokens_per_epoch, len(self.tokens) - 1)
 
     def rows(self, step: int) -> Rows:
         """Return the windows of a step."""

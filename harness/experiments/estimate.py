@@ -7,13 +7,12 @@ from collections.abc import Sequence
 
 import torch
 
-from harness.core.cost import Cost
 from harness.core.model import LanguageModel
 from harness.core.slots import PRECISION
 from harness.data.dataset import HeldOut, load_dataset
 from harness.experiments.evaluation_set import HELD_OUT
 from harness.experiments.planned import ExperimentPlan, PlannedArm
-from harness.training.budget import Budget
+from harness.experiments.prepared import planned_tokens
 
 TOO_LARGE = 500_000_000  # bytes; larger models are not built only to be timed
 STEPS = 3
@@ -74,8 +73,9 @@ def _training_seconds(arm: PlannedArm, flops_per_s: float) -> float:
     evaluating = train.evaluations * _scoring_flops(arm) / flops_per_s
     if train.budget.unit == "seconds":
         return train.budget.amount + evaluating
-    training = _training_flops(train.budget, cost, train.tokens_per_step)
-    return training / flops_per_s + evaluating
+    tokens = planned_tokens(train, cost)
+    assert tokens is not None  # the budget is not of seconds
+    return tokens * cost.train_flops_per_token / flops_per_s + evaluating
 
 
 def _scoring_flops(arm: PlannedArm) -> float:
@@ -92,10 +92,3 @@ def _final_flops(arm: PlannedArm) -> dict[str, float]:
 def _forward_flops(arm: PlannedArm, scored: Sequence[HeldOut]) -> float:
     n_tokens = sum(len(document.tokens) for document in scored)
     return n_tokens * arm.matched.cost.forward_flops_per_token
-
-
-def _training_flops(budget: Budget, cost: Cost, tokens_per_step: int) -> float:
-    if budget.unit == "flops":
-        return budget.amount
-    tokens = budget.amount * (tokens_per_step if budget.unit == "steps" else 1)
-    return tokens * cost.train_flops_per_token

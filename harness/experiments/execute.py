@@ -114,10 +114,12 @@ def _train(run: RunConfig, attempt: Attempt, how: Execution, last: list[Measurem
     if best != last[0].step and (state := best_state(attempt)):
         begin(model, state=state).finish()
         best_weights = attempt.write_weights(partial(save_weights, model), "best")
+    tokens, an_epoch = last[0].tokens, order.order.tokens_per_epoch
+    seen = {"tokens_per_param": tokens / cost.params, "epochs": tokens / an_epoch}
     return Result(
         status=Status.DONE,
         seconds=last[0].seconds,
-        **{**found, "metrics": {**_spent(last[0]), **found["metrics"]}},
+        **{**found, "metrics": {**_spent(last[0]), **seen, **found["metrics"]}},
         cost=cost.to_dict() | {"update_flops_per_token": flops.per_step / config.tokens_per_step},
         grad_norm_by_layer=norms,
         resumes=attempt.read_resumes(),

@@ -14,6 +14,7 @@ from harness.experiments.config import Resolved
 from harness.experiments.overrides import override
 from harness.experiments.plan import make_plan
 from harness.experiments.planned import ExperimentPlan
+from harness.experiments.prepared import PreparedArm, prepare
 from harness.experiments.resolve import combinations, resolve
 from harness.experiments.yaml_source import Source, SourceError, read_yaml
 from harness.store.runs import RunStore
@@ -38,28 +39,29 @@ class Loaded:
         except ConfigError as error:
             raise self._located(error) from None
 
-    def prepare_data(self, plan: ExperimentPlan) -> None:
+    def prepare_data(self, plan: ExperimentPlan) -> dict[str, PreparedArm]:
         """Build the token caches before workers ask for them: one build, and errors here.
 
         Raises:
             SourceError: a corpus is too small to be split, or to fill one batch.
         """
+        prepared = {}
         for name, planned in plan.arms.items():
-            arm = planned.arm
             try:
-                dataset = load_dataset(arm.data)
+                dataset = load_dataset(planned.arm.data)
             except ConfigError as error:
                 raise self._located(error.within("arms", name, "data")) from None
             try:
-                dataset.order(arm.train.batch_size, arm.train.seq_len, seed=0)
+                prepared[name] = prepare(planned, dataset)
             except ConfigError as error:
                 raise self._located(error.within("arms", name, "train")) from None
-            for one in arm.evaluate:
+            for one in planned.arm.evaluate:
                 try:
                     one.scored.load()
                 except ConfigError as error:
                     within = error.within("evaluate", one.index, "data")
                     raise self._located(within) from None
+        return prepared
 
     def _located(self, error: ConfigError) -> SourceError:
         return self.source.error(error, _levels_of(self.source.data))

@@ -1,6 +1,6 @@
 """A plan for the terminal: arms, matched dims, costs, time, and what the seeds can resolve."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -12,12 +12,16 @@ from rich.text import Text
 from harness.analysis.units import count, size
 from harness.experiments.planned import ExperimentPlan
 from harness.experiments.power import resolution
+from harness.experiments.prepared import PreparedArm, data_lines
 from harness.quantities import format_duration
 from harness.store.experiments import ExperimentTables
 
 
 def plan_view(
-    plan: ExperimentPlan, seconds: float | None, earlier: ExperimentTables | None
+    plan: ExperimentPlan,
+    data: Mapping[str, PreparedArm],
+    seconds: float | None,
+    earlier: ExperimentTables | None,
 ) -> RenderableType:
     """Draw a plan; `seconds` is the time estimate, `earlier` what this experiment has in store."""
     record = plan.record
@@ -31,16 +35,27 @@ def plan_view(
         "time: "
         + (f"about {format_duration(seconds)}" if seconds is not None else "not estimated")
         + f" on {plan.device}",
+        *data_lines(data),
         *resolution(plan, earlier),
     ]
     question = Text(record["question"] or record["name"], style="bold")
     return Group(question, Text(), _arms(record), Text(), *(Text(line) for line in lines))
 
 
-def plan_dict(plan: ExperimentPlan, seconds: float | None) -> dict[str, Any]:
+def plan_dict(
+    plan: ExperimentPlan, data: Mapping[str, PreparedArm], seconds: float | None
+) -> dict[str, Any]:
     """Return the plan as plain data for JSON."""
-    pending = len(plan.pending)
-    return {**plan.record, "pending": pending, "seconds": seconds, "device": str(plan.device)}
+    return {
+        **plan.record,
+        "pending": len(plan.pending),
+        "seconds": seconds,
+        "device": str(plan.device),
+        "data": {
+            name: {**arm.exposure._asdict(), "left_out": dict(arm.left_out)}
+            for name, arm in data.items()
+        },
+    }
 
 
 def _same_runs(record: dict[str, Any]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from harness.experiments.execution import Execution
 from harness.experiments.loading import Loaded
 from harness.experiments.local import default_workers, run_inline, run_workers
 from harness.experiments.planned import ExperimentPlan
+from harness.experiments.prepared import left_out_lines
 from harness.experiments.tables import refresh_tables
 from harness.store.checkpoints import SECONDS_BETWEEN_SAVES
 from harness.store.experiments import ExperimentStore
@@ -53,7 +54,8 @@ def run_experiment(
     plan = loaded.plan(runs, device)
     pending, n_failed = plan.pending, 0
     if pending:
-        loaded.prepare_data(plan)
+        for line in left_out_lines(loaded.prepare_data(plan)):
+            console.print(line, highlight=False)
     experiments.write_plan(plan.record)
     comparison = refresh_tables(plan.record, runs, experiments)
     memory = max(arm.memory for arm in plan.arms.values())

@@ -16,6 +16,7 @@ from harness.experiments.loading import Loaded, load_source
 from harness.experiments.local import run_inline, run_workers
 from harness.experiments.overrides import override
 from harness.experiments.planned import ExperimentPlan
+from harness.experiments.prepared import data_lines
 from harness.experiments.run import terminated_as_interrupted
 from harness.experiments.yaml_source import Source, read_yaml
 from harness.quantities import format_count, format_duration
@@ -71,7 +72,8 @@ def train_single(
     if run.done:
         console.print(f"run {run.run_id} is in the store already", highlight=False)
         return run.done
-    loaded.prepare_data(plan)
+    for line in data_lines(loaded.prepare_data(plan)):
+        console.print(line, highlight=False)
     console.print(f"run {run.run_id}: {plan.work}, on {plan.device}", highlight=False)
     events = run_inline([run], runs, how) if inline else run_workers([run], runs, how, workers=1)
     with terminated_as_interrupted(), contextlib.closing(events):

@@ -21,7 +21,7 @@ _EVALUATED = ("val_loss", "val_bpb", "val_accuracy", "val_perplexity")
 _QUALITY = dict.fromkeys(("train_loss", *_EVALUATED), _REAL)
 _SPEED = {"tokens_per_s": _REAL, "share_of_peak": _REAL, "peak_memory": _COUNT}
 _SPENT = {"tokens": _COUNT, "flops": _REAL, "seconds": _REAL, **_SPEED}
-_OF_TRAINING = {"train_loss", "steps", *_SPENT}
+_OF_TRAINING = {"train_loss", "steps", "tokens_per_param", "epochs", *_SPENT}
 _COST = (
     *("params", "params_active", "params_non_embedding"),
     *("train_flops_per_token", "cache_bytes", "weight_bytes"),

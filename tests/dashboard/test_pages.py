@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from synthetic_store import QUESTION
 
+from dashboard.text import literal
 from harness.analysis.compare import compare
 from harness.analysis.summary import comparison_dict
 from harness.store.experiments import ExperimentStore
@@ -80,6 +81,8 @@ def test_the_overview_says_what_the_command_line_says(open_page, results):
     expected = comparison_dict(compare(tables.plan, tables.runs), tables.plan)
     texts = [text.value for text in app.text]
     assert texts == [QUESTION, *(contrast["sentence"] for contrast in expected["contrasts"])]
+    [note] = expected["notes"]
+    assert literal(note) in [caption.value for caption in app.caption]
     for arm, shown in zip(expected["arms"], app.dataframe[0].value.iloc[:, 1], strict=True):
         mean, half_width = map(float, shown.split(" ± "))
         assert mean == pytest.approx(arm["mean"], abs=1e-3)

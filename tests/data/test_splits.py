@@ -155,6 +155,13 @@ def test_the_first_tokens_are_used(corpus):
     assert max(max(targets) for _, targets in windows_of(dataset)) < 256
 
 
+def test_an_epoch_is_the_text_once_however_its_windows_overlap(corpus):
+    dataset = load(corpus, split=WINDOWS)
+    assert dataset.order(2, 16, seed=0).tokens_per_epoch == len(dataset.train) - 1
+    apart = load(corpus)
+    assert apart.order(2, 16, seed=0).tokens_per_epoch == (len(apart.train) - 1) // 32 * 32
+
+
 def test_training_with_windows_of_another_length_is_refused(corpus, cpu):
     dataset = load(corpus, split=WINDOWS)
     assert batches(dataset, 2, 16, 0, cpu)[0].tokens.shape == (2, 16)

@@ -5,13 +5,15 @@ import json
 
 import pytest
 import torch
-from lab import VARIANT, ablate, files, write_yaml
+from lab import VARIANT, ablate, files, write_corpus, write_yaml
 from rich.console import Console
 
 from harness.core.cost import measure_cost
 from harness.core.model import LanguageModel
+from harness.data.dataset import load_dataset
 from harness.errors import ConfigError
 from harness.experiments.plan_view import plan_view
+from harness.experiments.prepared import prepare
 
 WIDE = {**VARIANT, "d_model": 32, "d_ff": 256}
 FACTORS = {
@@ -193,7 +195,50 @@ def test_without_a_match_none_is_shown(small, plan):
     assert "match" in drawn(plan(wide(small, match={"params": "2%"})))
 
 
+def test_arms_that_see_little_text_or_the_same_too_often_are_named(small, plan):
+    long = {"train": {"budget": {"steps": 4000}}}
+    longer = {"train": {"budget": {"flops": 1e12}}}
+    timed = {"train": {"budget": {"seconds": 60}}}
+    planned = plan(small(arms={"swiglu": {}, "a": long, "b": longer, "c": timed}))
+    params = planned.arms["swiglu"].matched.cost.params
+    per_epoch = load_dataset(planned.arms["swiglu"].arm.data).order(2, 32, 0).tokens_per_epoch
+    shown = drawn(planned)
+    few = 4 * 64 / params
+    assert f"undertrained, fewer than 5 tokens per parameter: swiglu {few:.2g}" in shown
+    flops = planned.arms["b"].matched.cost.train_flops_per_token
+    epochs = {"a": 4000 * 64 / per_epoch, "b": 1e12 / flops / per_epoch}
+    for name, n in epochs.items():
+        assert f"{name} {n:.2g}" in shown.split("repeated, more than 4 epochs of the text: ")[1]
+    assert "undertrained" not in drawn(plan(small(arms={"swiglu": long})))
+    assert "epochs of" not in drawn(plan(small(arms={"swiglu": {}})))
+
+
+def test_documents_that_do_not_enter_are_counted_for_a_person(small, tmp_path):
+    folder = write_corpus(tmp_path / "corpus")
+    (folder / "again.txt").write_text((folder / "03.txt").read_text())
+    (folder / "blank.txt").write_text(" \n")
+    data = small()
+    data["base"]["data"]["corpus"]["path"] = str(folder)
+    file = write_yaml(tmp_path / "x.yaml", data)
+    line = "left out of the corpus 'local': 1 blank, 1 repeated"
+    planned = ablate("plan", file, results=tmp_path / "results")
+    assert planned.out.count(line) == 1
+    asked = ablate("plan", file, "--json", results=tmp_path / "results").json
+    assert asked["data"]["gelu"]["left_out"] == {"blank": 1, "repeated": 1}
+    assert 0 < asked["data"]["gelu"]["epochs"] < 1
+    assert line in ablate("run", file, "--inline", results=tmp_path / "results").out.splitlines()
+    assert "left out" not in ablate("plan", write_yaml(file, small()), results=tmp_path / "r").out
+
+
+def test_a_corpus_that_fills_no_batch_is_told_before_training(small, tmp_path):
+    file = write_yaml(tmp_path / "x.yaml", small())
+    ended = ablate("plan", file, "train.batch_size=4096", results=tmp_path / "results")
+    assert ended.code == 2
+    assert "batch_size: the training text has" in ended.err
+
+
 def drawn(planned):
     console = Console(width=120, record=True, file=io.StringIO())
-    console.print(plan_view(planned, None, None))
+    data = {name: prepare(arm, load_dataset(arm.arm.data)) for name, arm in planned.arms.items()}
+    console.print(plan_view(planned, data, None, None))
     return " ".join(console.export_text().split())

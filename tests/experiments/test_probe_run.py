@@ -3,6 +3,7 @@
 import pytest
 from lab import ablate, write_yaml
 
+from harness.data.dataset import DataConfig, load_dataset
 from harness.errors import ConfigError
 from harness.store.experiments import ExperimentStore
 
@@ -38,6 +39,12 @@ def test_recall_and_language_stand_in_one_table(small, tmp_path):
     recall = runs["factor.task"] == "recall"
     assert runs[~recall]["val_bpb"].notna().all() and runs[recall]["val_bpb"].isna().all()
     assert set(tables.curves["arm"]) == set(runs["arm"])
+    language = DataConfig.read(small()["base"]["data"])
+    per_epoch = load_dataset(language).order(2, 32, seed=0).tokens_per_epoch
+    assert (runs[recall]["epochs"] == 0).all()
+    assert runs[~recall]["epochs"].tolist() == [4 * 2 * 32 / per_epoch] * 2
+    assert runs["tokens_per_param"].tolist() == (runs["tokens"] / runs["params"]).tolist()
+    assert "(undertrained, fewer than 5 tokens per parameter: " in ended.out
 
 
 def test_bits_per_byte_of_a_probe_are_refused_before_anything_is_trained(small, plan):
