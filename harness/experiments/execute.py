@@ -18,6 +18,7 @@ from harness.experiments.checkpointing import CHECKPOINT_SECONDS, Saves, resume
 from harness.experiments.fingerprint import measure_fingerprint
 from harness.experiments.run_config import RunConfig
 from harness.experiments.run_model import save_weights
+from harness.experiments.samples import leave_samples
 from harness.experiments.scoring import evaluator_of, scores
 from harness.store.atomic import write_text
 from harness.store.attempt import Attempt
@@ -118,7 +119,7 @@ def _train(
     norms["end"] = gradient_norms(model, *order[0])
     assert evaluation, "the last measurement has an evaluation"
     found = scores(evaluation, dataset.held_out)
-    return Result(
+    result = Result(
         status=Status.DONE,
         seconds=last[0].seconds,
         **{**found, "metrics": {**_spent(last[0]), **found["metrics"]}},
@@ -127,6 +128,8 @@ def _train(
         resumes=attempt.read_resumes(),
         weights_sha256=attempt.write_weights(partial(save_weights, model)),
     )
+    leave_samples(attempt, model, dataset, run.samples, seed)
+    return result
 
 
 def _heartbeat(point: Measurement) -> Heartbeat:
