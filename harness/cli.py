@@ -223,14 +223,28 @@ def cost(
 @app.command(rich_help_panel="Architectures")
 def show(
     changes: Annotated[
-        list[str] | None, typer.Argument(help="Changes to the variant: attention=mqa n_layers=2")
+        list[str] | None,
+        typer.Argument(
+            help="Changes to the variant (attention=mqa n_layers=2), or a run: "
+            "EXPERIMENT/ARM/SEED, or an id's beginning."
+        ),
     ] = None,
     preset: Annotated[str, typer.Option(help="The variant to begin with.")] = "tiny",
+    results: Results = None,
     as_json: Json = False,
 ) -> None:
-    """Show the inside of a variant: its modules, its parameters, and one forward pass."""
+    """Show the inside of a variant (modules, parameters, one forward pass), or a finished run."""
     from harness.experiments.anatomy import anatomy, anatomy_view
+    from harness.experiments.find_run import find_run, is_run
+    from harness.experiments.run_view import describe_run, run_view
 
+    runs, experiments = _stores(results)
+    if changes and "=" not in changes[0] and is_run(changes[0], runs):
+        if changes[1:]:
+            raise AblateError(f"a run is shown as it is, but got {' '.join(changes[1:])}")
+        described = describe_run(find_run(changes[0], runs, experiments))
+        _print(described if as_json else run_view(described))
+        return
     found = anatomy(preset, changes or [])
     _print(found if as_json else anatomy_view(found))
 

@@ -13,6 +13,7 @@ from harness.core.spec import VariantSpec
 from harness.data.config import DataConfig
 from harness.experiments.evaluation_set import EvaluationSet
 from harness.experiments.initial_weights import InitialWeights
+from harness.experiments.run_config import SAMPLES
 from harness.quantities import Fraction
 from harness.schema import Frozen
 from harness.training.config import TrainConfig
@@ -51,6 +52,7 @@ class Experiment(Frozen):
     )
     analysis: Analysis = Field(default_factory=Analysis)
     evaluate: list[Any] = Field(default_factory=list)
+    samples: int = Field(default=SAMPLES, ge=0, le=64)
     components: list[str] = Field(default_factory=list)
     device: Literal["auto", "cpu", "cuda"] = "auto"
 

@@ -19,6 +19,7 @@ from harness.experiments.execution import Execution
 from harness.experiments.fingerprint import measure_fingerprint
 from harness.experiments.run_config import RunConfig
 from harness.experiments.run_model import save_weights
+from harness.experiments.samples import leave_samples
 from harness.experiments.scoring import evaluator_of, scores
 from harness.store.atomic import write_text
 from harness.store.attempt import Attempt
@@ -110,6 +111,7 @@ def _train(run: RunConfig, attempt: Attempt, how: Execution, last: list[Measurem
     assert evaluation, "the last measurement has an evaluation"
     found = scores(evaluation, dataset.held_out)
     weights = attempt.write_weights(partial(save_weights, model))
+    leave_samples(attempt, model, dataset, run.samples, seed)
     best, best_weights = best_step(attempt), None
     if best != last[0].step and (state := best_state(attempt)):
         begin(model, state=state).finish()

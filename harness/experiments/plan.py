@@ -139,6 +139,7 @@ def _config_of(resolved: Resolved, planned: PlannedArm, seed: int) -> RunConfig:
         salt=experiment.name if train.budget.unit == "seconds" else "",
         component_folders=resolved.component_folders,
         init_from=planned.arm.init_from,
+        samples=experiment.samples,
     )
 
 

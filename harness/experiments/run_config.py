@@ -16,6 +16,8 @@ from harness.experiments.initial_weights import InitialWeights
 from harness.training.config import TrainConfig
 from harness.training.randomness import address
 
+SAMPLES = 3
+
 
 @dataclass(frozen=True)
 class RunConfig:
@@ -32,6 +34,7 @@ class RunConfig:
     salt: str = ""
     component_folders: tuple[Path, ...] = ()  # where to look for components; not part of the id
     init_from: InitialWeights | None = None  # what training begins with; None: the seed's weights
+    samples: int = SAMPLES  # texts that it writes at the end; not part of the id
 
     @property
     def effective_seed(self) -> int:
@@ -49,6 +52,7 @@ class RunConfig:
             "salt": self.salt,
             "component_folders": [str(folder) for folder in self.component_folders],
             "init_from": self.init_from and self.init_from.to_dict(),
+            "samples": self.samples,
         }
 
     @classmethod
@@ -67,12 +71,14 @@ class RunConfig:
             replica=written["replica"],
             salt=written["salt"],
             component_folders=folders,
+            samples=written.get("samples", SAMPLES),
         )
 
     def trained(self) -> dict[str, Any]:
         """Return the part of the configuration that training depends on: what reuse must equal."""
         written = self.to_dict()
-        del written["component_folders"], written["variant"]["precision"]["infer"]
+        del written["component_folders"], written["samples"]
+        del written["variant"]["precision"]["infer"]
         return written | {"init_from": self.init_from and self.init_from.digest}
 
     def without_conversion(self) -> "RunConfig":

@@ -19,6 +19,7 @@ from harness.store.records import (
     Result,
     Resume,
     RunRecord,
+    Samples,
     read_record,
     write_record,
 )
@@ -118,6 +119,11 @@ class Attempt:
         assert self._is_ours, "only the holder writes"
         return weights.write_weights(self.path, save, which)
 
+    def write_samples(self, samples: Samples) -> None:
+        """Keep what the trained model writes."""
+        assert self._is_ours, "only the holder writes"
+        write_record(self.path / "samples.json", samples)
+
     def write_measurement(self, name: str, measured: Measured) -> None:
         """Keep what was measured with the final weights; what failed, or is damaged, is replaced.
 
@@ -169,6 +175,14 @@ class Attempt:
             StoreError: the file is corrupt.
         """
         return read_record(self.path / "result.json", Result)
+
+    def read_samples(self) -> Samples | None:
+        """Read what the trained model writes; None if it was not asked.
+
+        Raises:
+            StoreError: the file is corrupt.
+        """
+        return read_record(self.path / "samples.json", Samples)
 
     @property
     def checkpoints(self) -> Checkpoints:

@@ -107,6 +107,25 @@ class Measured(Ended):
     """ISO 8601, UTC."""
 
 
+class Sample(Frozen):
+    """What a model writes after the first words of a held-out document."""
+
+    document: str
+    prompt: str
+    greedy: str
+    """The most likely token, again and again."""
+    sampled: str
+    """Tokens drawn as the model predicts them, keyed by the run's seed."""
+
+
+class Samples(Frozen):
+    """`samples.json`: what a finished run writes; only for people."""
+
+    samples: Sequence[Sample] = ()
+    cause: str | None = None
+    """Why there are none."""
+
+
 def write_record(path: Path, record: Frozen) -> None:
     """Write a record atomically; NaN and infinities become null."""
     write_json(path, null_for_nan(record.model_dump()))
