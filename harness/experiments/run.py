@@ -54,6 +54,9 @@ def run_experiment(
     pending, n_failed = plan.pending, 0
     if pending:
         loaded.prepare_data(plan)
+    for run in plan.runs:
+        if run.done:
+            run.done.tidy()
     experiments.write_plan(plan.record)
     comparison = refresh_tables(plan.record, runs, experiments)
     memory = max(arm.memory for arm in plan.arms.values())
