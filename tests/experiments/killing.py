@@ -92,6 +92,11 @@ def start(context, config, attempt, phase="", n=0, checkpoint_seconds=0.0):
     return process
 
 
+def optimizer_of(attempt):
+    """Return the SHA-256 of the optimizer's state at the end."""
+    return attempt.path.with_name(f"{attempt.path.name}.{OPTIMIZER}").read_text()
+
+
 def n_steps(attempt):
     """Return how many steps all processes together have made at attempts of a run."""
     return (attempt.path.parent / STEPS).stat().st_size
@@ -110,7 +115,6 @@ def seen(attempt):
         "status": result.status,
         "weights": result.weights_sha256,
         "best": (result.best_step, result.best_weights_sha256),
-        "optimizer": attempt.path.with_name(f"{attempt.path.name}.{OPTIMIZER}").read_text(),
         "metrics": exact(result.metrics),
         "documents": dict(result.documents),
         "curve": [exact(point) for point in attempt.read_curve()],

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 import torch
-from killing import PHASES, n_steps, seen, start
+from killing import PHASES, n_steps, optimizer_of, seen, start
 from lab import experiment
 
 from harness.experiments.plan import make_plan
@@ -53,7 +53,7 @@ def whole(context, config, tmp_path_factory):
     process = start(context, config, attempt)
     process.join()
     assert process.exitcode == 0 and n_steps(attempt) == N_STEPS
-    return seen(attempt)
+    return seen(attempt), optimizer_of(attempt)
 
 
 def moments(chance):
@@ -111,7 +111,7 @@ def killed_until_done(context, config, attempt, chance, longest=0.8):
 
 
 def check(attempt, whole, n_kills):
-    assert seen(attempt) == whole
+    assert (seen(attempt), optimizer_of(attempt)) == whole
     assert len((attempt.path / "curve.jsonl").read_text().splitlines()) == N_STEPS
     assert not attempt.checkpoints.folder.exists()
     resumes = attempt.read_resumes()
