@@ -56,6 +56,9 @@ def run_experiment(
     if pending:
         for line in left_out_lines(loaded.prepare_data(plan)):
             console.print(line, highlight=False)
+    for run in plan.runs:
+        if run.done:
+            run.done.tidy()
     experiments.write_plan(plan.record)
     comparison = refresh_tables(plan.record, runs, experiments)
     memory = max(arm.memory for arm in plan.arms.values())

@@ -1,6 +1,7 @@
 """The one way a file is replaced: a reader sees the old content or the new, never a part."""
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -77,8 +78,8 @@ def null_for_nan(content: Any) -> Any:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove what a writer that died has left unfinished in a folder: names with a dot in front."""
-    for leftover in folder.glob(".*"):
-        with contextlib.suppress(OSError):  # in nobody's way: the next writer tries again
+    with contextlib.suppress(OSError):  # in nobody's way: the next writer tries again
+        for leftover in folder.glob(".*"):
             if leftover.is_dir() and not leftover.is_symlink():
                 shutil.rmtree(leftover)
             else:
@@ -86,10 +87,16 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` durable, where the file system can."""
+    """Make the names in `folder` durable, where the file system can.
+
+    Raises:
+        OSError: it could not, as it should.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        with contextlib.suppress(OSError):  # some network file systems refuse to sync a folder
-            os.fsync(descriptor)
+        os.fsync(descriptor)
+    except OSError as error:  # some network file systems refuse to sync a folder
+        if error.errno in (errno.EIO, errno.ENOSPC, errno.EDQUOT):
+            raise
     finally:
         os.close(descriptor)

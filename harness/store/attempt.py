@@ -1,5 +1,6 @@
 """One attempt at a run: a folder with one writer, whose files say everything about it."""
 
+import contextlib
 import json
 import shutil
 import time
@@ -242,6 +243,12 @@ class Attempt:
         if result:
             return result.status
         return Status.RUNNING if is_held else Status.INTERRUPTED
+
+    def tidy(self) -> None:
+        """Remove what a writer that was killed after `finish` has left; leave others alone."""
+        if self.checkpoints.folder.exists() and self.read_result():
+            with contextlib.suppress(StoreError), self.hold():  # the holder does it itself
+                self.checkpoints.remove()
 
     def remove(self) -> None:
         """Delete the folder, and the run's if this was its last attempt.

@@ -123,8 +123,9 @@ class Checkpoints:
 
     def _retire(self) -> None:
         """Remove what is older than the ones to keep, and what a writer that died has left."""
-        kept = [*sorted(self._all(), key=lambda c: -c.step)[: self.keep], self._marked_best()]
         with contextlib.suppress(OSError):  # what was to be written is: the next one tries again
+            newest = sorted(self._all(), key=lambda c: -c.step)[: self.keep]
+            kept = [*newest, self._marked_best()]
             for checkpoint in self._all():
                 if checkpoint not in kept:
                     _remove(checkpoint.path)

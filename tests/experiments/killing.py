@@ -26,8 +26,8 @@ OPTIMIZER, STEPS = "optimizer.sha256", "steps"  # files that a process leaves be
 class Events:
     """Counts what happens in this process, and kills it at the n-th event of a phase."""
 
-    def __init__(self, phase, n):
-        self.fatal = {phase: n}
+    def __init__(self, phase, n, at_end):
+        self.fatal, self.at_end = {phase: n}, at_end
         self.seen = Counter()
         self.has_begun = False  # training itself: what is fingerprinted before is trained as well
 
@@ -43,6 +43,8 @@ class Events:
         if ".writing-" in path:
             self.count("save")
         elif "weights.safetensors" in path or "result.json" in path:
+            if self.has_begun:
+                self.at_end()
             self.count("end" if self.has_begun else "resume")
         elif "/checkpoints" in path and not self.has_begun:
             self.count("resume")
@@ -56,7 +58,8 @@ class Events:
 
 def work(written, path, phase, n, checkpoint_seconds):
     """Train, and leave the hash of the optimizer's final state and a byte for every step."""
-    events, optimizers = Events(phase, n), []
+    optimizers = []
+    events = Events(phase, n, lambda: write_sha256(optimizers[-1], path))
     log = os.open(path.parent / STEPS, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def on_step(optimizer, _arguments, _named):
@@ -70,18 +73,17 @@ def work(written, path, phase, n, checkpoint_seconds):
     register_optimizer_step_post_hook(on_step)
     how = Execution(torch.device("cpu"), checkpoint_seconds=checkpoint_seconds)
     execute(RunConfig.read(written), Attempt(path), how)
-    if optimizers:
-        path.with_name(f"{path.name}.{OPTIMIZER}").write_text(sha256_of(optimizers[0]))
 
 
-def sha256_of(optimizer):
+def write_sha256(optimizer, path):
+    """Write the hash of an optimizer's whole state beside an attempt."""
     digest = hashlib.sha256()
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             for key, value in sorted(optimizer.state[parameter].items()):
                 digest.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
                 digest.update(value.numpy().tobytes())
-    return digest.hexdigest()
+    path.with_name(f"{path.name}.{OPTIMIZER}").write_text(digest.hexdigest())
 
 
 def start(context, config, attempt, phase="", n=0, checkpoint_seconds=0.0):
@@ -89,6 +91,11 @@ def start(context, config, attempt, phase="", n=0, checkpoint_seconds=0.0):
     process = context.Process(target=work, args=arguments)
     process.start()
     return process
+
+
+def optimizer_of(attempt):
+    """Return the SHA-256 of the optimizer's state at the end."""
+    return attempt.path.with_name(f"{attempt.path.name}.{OPTIMIZER}").read_text()
 
 
 def n_steps(attempt):
@@ -109,7 +116,6 @@ def seen(attempt):
         "status": result.status,
         "weights": result.weights_sha256,
         "best": (result.best_step, result.best_weights_sha256),
-        "optimizer": attempt.path.with_name(f"{attempt.path.name}.{OPTIMIZER}").read_text(),
         "metrics": exact(result.metrics),
         "documents": dict(result.documents),
         "curve": [exact(point) for point in attempt.read_curve()],

@@ -1,5 +1,6 @@
 """A run that is killed, wherever that happens, ends as if it had not been."""
 
+import itertools
 import multiprocessing
 import os
 import random
@@ -7,7 +8,7 @@ import signal
 
 import pytest
 import torch
-from killing import PHASES, n_steps, seen, start
+from killing import PHASES, n_steps, optimizer_of, seen, start
 from lab import experiment
 
 from harness.experiments.plan import make_plan
@@ -52,25 +53,21 @@ def whole(context, config, tmp_path_factory):
     process = start(context, config, attempt)
     process.join()
     assert process.exitcode == 0 and n_steps(attempt) == N_STEPS
-    return seen(attempt)
-
-
-@pytest.fixture
-def broken(config, tmp_path):
-    return RunStore(tmp_path / "kills").new_attempt(config.run_id(), "e")
+    return seen(attempt), optimizer_of(attempt)
 
 
 def moments(chance):
     """Choose events to die at: one of each phase, in resumes twice in a row, and the next again."""
     first = [("save", chance.randrange(1, 40)), ("forward", chance.randrange(1, 60))]
-    resumes = [("resume", n) for n in chance.sample(range(1, 14), 2)]
+    resumes = [("resume", n) for n in chance.sample(range(1, 8), 2)]
     between = [("evaluation", chance.randrange(1, 20)), ("step", chance.randrange(1, 6))]
     chance.shuffle(between)
     return [*first, *between, *resumes, ("save", chance.randrange(1, 20)), ("step", 1), ("end", 2)]
 
 
 @pytest.mark.parametrize("seed", [0])
-def test_a_killed_run_ends_as_an_uninterrupted_one(context, config, whole, broken, seed):
+def test_a_killed_run_ends_as_an_uninterrupted_one(context, config, whole, tmp_path, seed):
+    broken = RunStore(tmp_path).new_attempt(config.run_id(), "e")
     chosen = moments(random.Random(f"{config.run_id()} {seed}"))
     assert {phase for phase, _ in chosen} == set(PHASES)
     for phase, n in chosen:
@@ -86,26 +83,35 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(context, config, whole, broke
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
-def test_it_may_be_killed_at_any_time(context, config, whole, broken, seed):
-    """From outside, in whatever it is at; twenty-four such tests, of three kills at least."""
-    chance, n_kills, longest = random.Random(f"{config.run_id()} {seed}"), 0, 0.8
-    while True:
-        process = start(context, config, broken, checkpoint_seconds=chance.choice([0, 0.03]))
+def test_it_may_be_killed_at_any_time(context, config, whole, tmp_path):
+    """From outside, in whatever it is at: seven times each of eight variants, at least."""
+    chance, n_kills = random.Random(config.run_id()), 0
+    while n_kills < 7:
+        broken = RunStore(tmp_path).new_attempt(config.run_id(), "e")
+        n_more = killed_until_done(context, config, broken, chance)
+        check(broken, whole, n_more)
+        n_kills += n_more
+    print(f"{n_kills} kills")  # noqa: T201 - for -s
+
+
+def killed_until_done(context, config, attempt, chance, longest=0.8):
+    """Kill a run again and again, until it ends before its moment comes; count the kills."""
+    for n_kills in itertools.count():
+        process = start(context, config, attempt, checkpoint_seconds=chance.choice([0, 0.03]))
         process.join(chance.uniform(0.1, longest))
-        if process.exitcode is not None:
-            break
-        os.kill(process.pid, signal.SIGKILL)
-        process.join()
-        n_kills += process.exitcode == -signal.SIGKILL
+        if process.exitcode is None:
+            os.kill(process.pid, signal.SIGKILL)
+            process.join()
+        if attempt.status is Status.DONE:
+            attempt.tidy()
+            return n_kills
+        assert process.exitcode == -signal.SIGKILL
         longest *= 1.05  # or a slow machine would never come to an end
-    assert process.exitcode == 0
-    assert n_kills >= 3
-    check(broken, whole, n_kills)
+    raise AssertionError
 
 
 def check(attempt, whole, n_kills):
-    assert seen(attempt) == whole
+    assert (seen(attempt), optimizer_of(attempt)) == whole
     assert len((attempt.path / "curve.jsonl").read_text().splitlines()) == N_STEPS
     assert not attempt.checkpoints.folder.exists()
     resumes = attempt.read_resumes()
