@@ -118,6 +118,7 @@ def _train(run: RunConfig, attempt: Attempt, how: Execution, last: list[Measurem
         best_weights = attempt.write_weights(partial(save_weights, model), "best")
     tokens, an_epoch = last[0].tokens, order.order.tokens_per_epoch
     seen = {"tokens_per_param": tokens / cost.params, "epochs": tokens / an_epoch}
+    seen |= _of_branches(attempt)
     return Result(
         status=Status.DONE,
         seconds=last[0].seconds,
@@ -129,6 +130,13 @@ def _train(run: RunConfig, attempt: Attempt, how: Execution, last: list[Measurem
         best_step=best,
         best_weights_sha256=best_weights,
     )
+
+
+def _of_branches(attempt: Attempt) -> dict[str, float]:
+    """Return the metrics of the ends of branches, as in `at_0.25/val_loss`."""
+    found = [point["branches"] for point in attempt.read_curve() if "branches" in point]
+    ends = {name: metrics for branches in found for name, metrics in branches.items()}
+    return {f"{end}/{key}": value for end in ends for key, value in ends[end].items()}
 
 
 def _heartbeat(point: Measurement) -> Heartbeat:

@@ -5,7 +5,7 @@ Nothing is built or trained here.
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -32,6 +32,7 @@ from harness.experiments.merge import merge
 from harness.interop.checkpoint import read_variant
 from harness.schema import parse
 from harness.training.config import TrainConfig
+from harness.training.schedules import SCHEDULE
 from variants.presets import preset
 
 T = TypeVar("T")
@@ -78,7 +79,8 @@ def resolve(data: Mapping[str, object], folder: Path) -> Resolved:
     if baseline not in patches:
         problems.append(Problem(("baseline",), unknown("arm", baseline, references)))
     contrasts = _contrasts(experiment, references, problems)
-    metrics = [*METRICS, *(f"{one.name}/{metric}" for one in listed for metric in METRICS)]
+    scored = [*(one.name for one in listed), *_branches(arms.values())]
+    metrics = [*METRICS, *(f"{name}/{metric}" for name in scored for metric in METRICS)]
     if experiment.analysis.metric not in metrics:
         message = unknown("metric", experiment.analysis.metric, metrics)
         problems.append(Problem(("analysis", "metric"), message))
@@ -97,6 +99,13 @@ def resolve(data: Mapping[str, object], folder: Path) -> Resolved:
     if problems:
         raise ConfigError(*dict.fromkeys(problems))
     return Resolved(experiment, arms, baseline, contrasts, match, folders)
+
+
+def _branches(arms: Iterable[Arm]) -> set[str]:
+    """Return the names of the branches that the schedules of all arms have."""
+    schedules = [SCHEDULE.build(arm.train.schedule) for arm in arms]
+    names = [{branch.name for branch in schedule.branches()} for schedule in schedules]
+    return set.intersection(*names) if names else set()
 
 
 def _component_folder(folder: Path, written: str) -> Path:

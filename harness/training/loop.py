@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
@@ -21,7 +21,7 @@ from harness.training.flops import TrainingFlops
 from harness.training.machine import peak_memory
 from harness.training.optimizers import OPTIMIZER
 from harness.training.randomness import address
-from harness.training.schedules import SCHEDULE
+from harness.training.schedules import SCHEDULE, Branch
 from harness.training.stages import take
 from harness.training.state import TrainingState, gather, scatter
 
@@ -51,11 +51,15 @@ class Measurement:
     share_of_peak: float | None  # of the matmul peak, by model FLOPs a second; likewise
     peak_memory: int  # bytes so far: of a GPU's tensors, or of the whole process
     evaluation: Evaluation | None  # at evenly spaced fractions of the budget, and at its end
+    branches: dict[str, dict[str, float]] = field(default_factory=dict)
+    """What decays that left the training here ended as, by their names."""
 
     def to_dict(self) -> dict[str, Any]:
         """Write it flat, but for the activations by layer, and without documents."""
         flat = asdict(self)
         del flat["evaluation"]
+        if not self.branches:
+            del flat["branches"]
         return flat | (self.evaluation.to_point() if self.evaluation else {})
 
 
@@ -70,6 +74,7 @@ class Counters:
     evaluations: int = 0  # that were due
     rows: int = 0  # of the data, used up
     shorter: dict[str, int] = field(default_factory=dict)  # tokens, by length of shorter sequences
+    branches: int = 0  # that were followed to their ends
 
 
 class Training:
@@ -110,13 +115,10 @@ class Training:
         self.precision.prepare_training(model)
         self.optimizer = OPTIMIZER.build(config.optimizer).build(model)
         self.schedule = SCHEDULE.build(config.schedule)
+        self.average = None if config.ema is None else WeightAverage(model, config.ema)
         self.counters = Counters()
         if state:
-            scatter(state.tensors, model, self.optimizer)
-            self.counters = Counters(**state.numbers)
-        self.average = None if config.ema is None else WeightAverage(model, config.ema)
-        if state and self.average:
-            self.average.restore(state.tensors, self.counters.step)
+            self._go_on_from(state)
 
     @property
     def flops(self) -> float:
@@ -142,6 +144,12 @@ class Training:
             tensors |= self.average.tensors()
         return TrainingState(tensors, asdict(self.counters))
 
+    def _go_on_from(self, state: TrainingState) -> None:
+        scatter(state.tensors, self.model, self.optimizer)
+        self.counters = Counters(**state.numbers)
+        if self.average:
+            self.average.restore(state.tensors, self.counters.step)
+
     def __iter__(self) -> Iterator[Measurement]:
         """Train, yielding a measurement a hundred times over the budget.
 
@@ -155,7 +163,8 @@ class Training:
             if self.config.compile:
                 self._warm_up()
             while self.fraction < 1.0:
-                yield self._measure(list(self._steps_until_due()))
+                point = self._measure(list(self._steps_until_due()))
+                yield replace(point, branches=dict(self._follow_branches()))
         finally:
             self.finish()
 
@@ -177,21 +186,37 @@ class Training:
 
     def _steps_until_due(self) -> Iterator["_Step"]:
         while True:
-            yield self._step()
+            yield self._step(self.schedule.factor)
             now, spent = self.counters, self.fraction
             evaluations = math.floor(spent * self.config.evaluations + 1e-9)
             reports = math.floor(spent * REPORTS + 1e-9)
-            if evaluations > now.evaluations or reports > now.reports:
+            if evaluations > now.evaluations or reports > now.reports or self._branch():
                 return
 
-    def _step(self) -> "_Step":
+    def _branch(self) -> Branch | None:
+        """Return the next decay that leaves the training, if it does so here."""
+        following = self.schedule.branches()[self.counters.branches :]
+        return following[0] if following and self.fraction >= following[0].start else None
+
+    def _follow_branches(self) -> Iterator[tuple[str, dict[str, float]]]:
+        """Train to the ends of the decays that begin here, and come back from each."""
+        while branch := self._branch():
+            here = self.state().copy()
+            while self.fraction < branch.end:
+                self._step(branch.factor)
+            spent = {"tokens": self.counters.tokens, "flops": self.flops}
+            yield branch.name, spent | self._evaluate().metrics()
+            self._go_on_from(here)
+            self.counters.branches += 1
+
+    def _step(self, rate: Callable[[float], float]) -> "_Step":
         now, flops_before, started = self.counters, self.flops, time.perf_counter()
         stage = self.config.stage(self.fraction)
         batch, rows = take(self.batches, now.rows, self.config.batch_size, stage)
         batch = batch.to(self.device)
         if now.step == 0:
             _refuse_unshifted(batch)
-        factor = self.schedule.factor(self.fraction)
+        factor = rate(self.fraction)
         for group in self.optimizer.param_groups:
             group["lr"] = factor * group["peak_lr"]
         loss, auxiliary = self._backward(batch)
@@ -237,8 +262,6 @@ class Training:
         now, spent = self.counters, self.fraction
         due = math.floor(spent * self.config.evaluations + 1e-9)
         evaluation = self._evaluate() if due > now.evaluations else None
-        if evaluation and not math.isfinite(evaluation.val_loss):
-            raise Diverged(f"the held-out loss is {evaluation.val_loss} after step {now.step}")
         now.evaluations, now.reports = due, math.floor(spent * REPORTS + 1e-9)
         seconds, peak = sum(step.seconds for step in steps), self.peak_flops
         return Measurement(
@@ -259,7 +282,11 @@ class Training:
 
     def _evaluate(self) -> Evaluation:
         with self.average.swapped_in(self.model) if self.average else nullcontext():
-            return self.evaluate(self.model)
+            found = self.evaluate(self.model)
+        if not math.isfinite(found.val_loss):
+            step = self.counters.step
+            raise Diverged(f"the held-out loss is {found.val_loss} after step {step}")
+        return found
 
 
 @dataclass

@@ -26,6 +26,11 @@ class TrainingState:
     tensors: dict[str, Tensor]
     numbers: dict[str, Any]
 
+    def copy(self) -> "TrainingState":
+        """Return one that a training which goes on does not change."""
+        tensors = {name: tensor.detach().clone() for name, tensor in self.tensors.items()}
+        return TrainingState(tensors, self.numbers)
+
     def save(self, folder: Path) -> None:
         """Write it into a folder; tensors that share their memory are written once."""
         first: dict[tuple[Any, ...], str] = {}

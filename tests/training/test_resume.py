@@ -25,6 +25,7 @@ RECIPES = {
     "momentum": {"optimizer": {"name": "sgd", "momentum": 0.9}},
     "micro-batches": {"micro_batches": 2},
     "averaged weights": {"ema": 0.8},
+    "branches": {"schedule": {"name": "wsd", "decay": 0.4, "branch_at": [0.4, 0.9]}, "ema": 0.8},
     "stages": {"stages": [{"until": 0.3, "batch_size": 1}, {"until": 0.7, "seq_len": 8}]},
 }
 N_STEPS = 12
