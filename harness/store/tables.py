@@ -82,7 +82,9 @@ def collect(plan: Plan, run_store: RunStore) -> tuple[pd.DataFrame, pd.DataFrame
 def columns_of_sets(plan: Plan) -> dict[str, str]:
     """Return the columns for what runs are scored on besides and compared by, with their types."""
     compared = {plan["metric"]: _REAL} if "metric" in plan else {}
-    return compared | {f"{name}/{m}": _REAL for name in plan.get("evaluate", {}) for m in _EVALUATED}
+    return compared | {
+        f"{name}/{m}": _REAL for name in plan.get("evaluate", {}) for m in _EVALUATED
+    }
 
 
 def empty_runs() -> pd.DataFrame:
