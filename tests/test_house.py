@@ -20,6 +20,7 @@ from harness.core.model import LanguageModel
 from harness.core.slots import SLOTS
 from harness.data.config import DataConfig
 from harness.data.corpora import CORPUS
+from harness.data.splits import SPLIT
 from harness.data.tokenizers import TOKENIZER
 from harness.experiments.config import Experiment
 from harness.experiments.loading import load_experiment
@@ -38,6 +39,7 @@ EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.yaml"))
 REGISTRIES = {
     **{f"variants/{slot}": registry for slot, registry in SLOTS.items()},
     "harness/data/corpora": CORPUS,
+    "harness/data/splits": SPLIT,
     "harness/data/tokenizers": TOKENIZER,
     "harness/training/optimizers": OPTIMIZER,
     "harness/training/schedules": SCHEDULE,

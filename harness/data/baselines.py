@@ -7,7 +7,7 @@ import numpy as np
 
 from harness.data.base import TokenDataset
 
-CHUNK = 2**24  # tokens counted at a time
+CHUNK = 2**20  # tokens counted at a time
 
 
 class Baselines(NamedTuple):

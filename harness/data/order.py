@@ -1,13 +1,12 @@
 """The order of training, which depends on the seed and the step alone."""
 
-import functools
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from harness.data.randomness import generator
+from harness.data.shuffle import shuffled
 from harness.errors import ConfigError
 
 Ids = npt.NDArray[np.int64]
@@ -79,8 +78,8 @@ class BatchOrder:
         """Return the position of the first token of each row, for any step from 0 on."""
         assert step >= 0
         epoch, batch = divmod(step, self.steps_per_epoch)
-        windows = _permutation(self.n_windows, self.seed, epoch)
-        chosen = windows[batch * self.batch_size :][: self.batch_size]
+        first = batch * self.batch_size
+        chosen = shuffled(first, self.batch_size, self.n_windows, self.seed, epoch)
         return chosen * self.seq_len if self.places is None else self.places[chosen]
 
 
@@ -113,8 +112,3 @@ def document_ids(tokens: Ids, separator: int | None) -> Ids | None:
     separator alone, as it is where documents are scored.
     """
     return None if separator is None else (tokens == separator).cumsum(1)
-
-
-@functools.lru_cache(maxsize=2)
-def _permutation(n: int, seed: int, epoch: int) -> Ids:
-    return generator(seed, "order", epoch).permutation(n)
