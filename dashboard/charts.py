@@ -44,6 +44,32 @@ def difference_figure(
     return figure
 
 
+def position_figure(positions: pd.DataFrame, styles: Mapping[str, ArmStyle]) -> go.Figure:
+    """Draw the loss against the position in the window, averaged over the seeds of each arm.
+
+    `positions` has a row for each run (arm, seed) and range of positions (first, loss). The first
+    position is drawn at 1, as the axis is logarithmic.
+    """
+    figure = go.Figure(layout={"template": TEMPLATE, "height": 420})
+    means = positions.groupby(["arm", "first"], sort=False)["loss"].mean().reset_index()
+    for arm, line in means.groupby("arm", sort=False):
+        style, name = styles.get(str(arm), _NEUTRAL_STYLE), label(str(arm))
+        figure.add_trace(
+            go.Scatter(
+                x=line["first"] + 1,
+                y=line["loss"],
+                name=name,
+                mode="lines+markers",
+                line={"color": style.colour, "dash": style.dash},
+                hovertemplate=f"{name}<br>%{{y:.4f}} from token %{{x}} on<extra></extra>",
+            )
+        )
+    figure.update_xaxes(title="token of the window, from this one on", type="log")
+    figure.update_xaxes(tickvals=sorted({first + 1 for first in means["first"]}))
+    figure.update_yaxes(title=title("val_loss"))
+    return figure
+
+
 def curve_figure(
     lines: Sequence[Trace], styles: Mapping[str, ArmStyle], view: CurveView, lost: pd.DataFrame
 ) -> go.Figure:

@@ -15,8 +15,10 @@ from harness.errors import AblateError
 from harness.store.errors import StoreError
 from harness.store.experiments import ExperimentStore
 from harness.store.root import results_root
+from harness.store.runs import RunStore
 from harness.store.status import Status
 from harness.store.tables import Plan
+from harness.store.views import by_position, collect_view
 
 LOST = (Status.FAILED, Status.DIVERGED, Status.CORRUPT, Status.INTERRUPTED)
 Stamp = tuple[tuple[str, int, int], ...]
@@ -85,6 +87,11 @@ def seed_differences(experiment: Experiment, contrast: Contrast) -> dict[int, fl
         for seed in experiment.plan["seeds"]
         for difference in pair_up(runs[runs["seed"] == seed], pair, metric).differences
     }
+
+
+def positions(experiment: Experiment) -> pd.DataFrame:
+    """Return the held-out loss by position of the runs whose folders are here."""
+    return collect_view(experiment.plan, RunStore(results_root()), by_position)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

@@ -167,13 +167,22 @@ def compare(name: Name, results: Results = None, as_json: Json = False) -> None:
 @app.command(rich_help_panel="Experiments")
 def results(
     name: Annotated[str | None, typer.Argument(help="Show the runs of this experiment.")] = None,
+    csv: Annotated[
+        Literal["runs", "curves", "positions", "documents", "layers"] | None,
+        typer.Option(help="Print a tidy table of it as CSV, with every column."),
+    ] = None,
     root: Results = None,
     as_json: Json = False,
 ) -> None:
     """List the stored experiments, or the runs of one."""
-    from harness.experiments.listing import experiments_view, runs_view
+    from harness.experiments.listing import experiments_view, runs_view, tidy_csv
 
-    _, experiments = _stores(root)
+    runs, experiments = _stores(root)
+    if csv:
+        if name is None:
+            raise AblateError(f"--csv {csv} is of one experiment: give its name")
+        print(tidy_csv(experiments.open(name), runs, csv), end="")
+        return
     view = experiments_view(experiments) if name is None else runs_view(experiments.open(name))
     _print(view.data if as_json else view.table)
 

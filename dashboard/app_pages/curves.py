@@ -3,13 +3,14 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts import curve_figure
-from dashboard.data import LOST, Experiment
+from dashboard.charts import curve_figure, position_figure
+from dashboard.data import LOST, Experiment, positions
 from dashboard.text import literal
 from dashboard.theme import arm_styles
 from dashboard.titles import title
 from dashboard.traces import MOST_POINTS, SPREADS, CurveView, traces
 from dashboard.widgets import chosen_experiments
+from harness.store.errors import StoreError
 
 _XS = {"tokens": "tokens", "FLOPs": "flops", "seconds": "seconds", "steps": "step"}
 _NOT_MEASURED = {"seed", "step", "tokens", "flops", "seconds", "fraction"}
@@ -65,7 +66,24 @@ def _chart(experiment: Experiment, view: CurveView) -> None:
         st.caption(f"Long lines are thinned: {drawn} of {there} points of the longest are drawn.")
 
 
+def _positions_chart(experiment: Experiment) -> None:
+    try:
+        found = positions(experiment)
+    except StoreError as error:
+        st.error(literal(str(error)), icon=":material/broken_image:")
+        return
+    if found.empty:
+        st.info("No losses by position here: they are in the folders of runs.")
+        return
+    figure = position_figure(found, arm_styles(experiment.plan))
+    alt = "Loss against the position in the window"
+    st.plotly_chart(figure, key=f"positions-{experiment.name}", alt=alt)
+
+
 experiments = chosen_experiments()
 view = _controls(_measured(experiments))
+by_position = st.toggle("Loss by position", key="by_position", bind="query-params")
 for experiment in experiments:
     _chart(experiment, view)
+    if by_position:
+        _positions_chart(experiment)

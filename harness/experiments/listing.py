@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from rich import box
 from rich.console import RenderableType
@@ -13,6 +13,8 @@ from harness.analysis.compare import compare
 from harness.analysis.units import count, size
 from harness.experiments.clean import Removable
 from harness.store.experiments import ExperimentStore, ExperimentTables
+from harness.store.runs import RunStore
+from harness.store.views import by_document, by_layer, by_position, collect_view
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,30 @@ def runs_view(tables: ExperimentTables) -> View:
     data = tables.runs[columns].to_dict(orient="records")
     records = [{str(k): _plain(v) for k, v in row.items()} for row in data]
     return View(_rows([{k: _shown(k, v) for k, v in row.items()} for row in records]), records)
+
+
+def tidy_csv(
+    tables: ExperimentTables,
+    runs: RunStore,
+    which: Literal["runs", "curves", "positions", "documents", "layers"],
+) -> str:
+    """Write a table of an experiment with all of its columns, for other programs.
+
+    Raises:
+        StoreError: a file of a run is corrupt.
+    """
+    match which:
+        case "runs":
+            table = tables.runs
+        case "curves":
+            table = tables.curves
+        case "positions":
+            table = collect_view(tables.plan, runs, by_position)
+        case "documents":
+            table = collect_view(tables.plan, runs, by_document)
+        case "layers":
+            table = collect_view(tables.plan, runs, by_layer)
+    return table.to_csv(index=False, lineterminator="\n")
 
 
 def removable_table(found: Sequence[Removable]) -> RenderableType:

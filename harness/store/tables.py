@@ -1,5 +1,6 @@
 """Tables of an experiment, rebuilt from the run folders at any time."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -65,18 +66,21 @@ def collect(plan: Plan, run_store: RunStore) -> tuple[pd.DataFrame, pd.DataFrame
     rows: list[dict[str, Any]] = []
     points: list[Point] = []
     for planned in map(dict, plan["runs"]):
-        attempt = run_store.best_attempt(
-            planned["run_id"],
-            planned["environment"],
-            planned.pop("reuses", None),
-            planned.pop("attempts_from", 1),
-        )
+        attempt = attempt_of(planned, run_store)
+        for key in ("reuses", "attempts_from"):
+            planned.pop(key, None)
         names = planned.get("measurement"), planned.pop("evaluations", {})
         seen, curve = _look_at(attempt, *names) if attempt else ({"status": Status.QUEUED}, [])
         rows.append({**seen, **_columns_of_arm(plan["arms"][planned["arm"]]), **planned})
         keys = {key: planned[key] for key in ("arm", "seed", "run_id")}
         points.extend({**_flat(point), **keys} for point in curve)
     return _table(rows, {**RUN_COLUMNS, **columns_of_sets(plan)}), _table(points, CURVE_COLUMNS)
+
+
+def attempt_of(planned: Mapping[str, Any], run_store: RunStore) -> Attempt | None:
+    """Return the attempt that stands for a run of a plan, None before there is one."""
+    which = planned.get("reuses"), planned.get("attempts_from", 1)
+    return run_store.best_attempt(planned["run_id"], planned["environment"], *which)
 
 
 def columns_of_sets(plan: Plan) -> dict[str, str]:

@@ -2,11 +2,38 @@
 
 import itertools
 import math
+from collections.abc import Callable
 from typing import Any
 
+import pandas as pd
+
 from harness.store.records import Ended
+from harness.store.runs import RunStore
+from harness.store.status import Status
+from harness.store.tables import Plan, attempt_of
 
 Rows = list[dict[str, Any]]
+View = Callable[[Ended], Rows]
+
+
+def collect_view(plan: Plan, run_store: RunStore, view: View) -> pd.DataFrame:
+    """Return the rows of a view over the runs of a plan that are done, with their arm and seed.
+
+    They are of the measurement that answers for a run, if its training does not.
+
+    Raises:
+        StoreError: a file of a run is corrupt.
+    """
+    rows: Rows = []
+    for planned in plan["runs"]:
+        attempt = attempt_of(planned, run_store)
+        ended: Ended | None = attempt.read_result() if attempt else None
+        if attempt and ended and planned.get("measurement"):
+            ended = attempt.read_measurement(planned["measurement"])
+        if ended and ended.status is Status.DONE:
+            keys = {key: planned[key] for key in ("arm", "seed", "run_id")}
+            rows += [{**keys, **row} for row in view(ended)]
+    return pd.DataFrame(rows)
 
 
 def by_position(ended: Ended) -> Rows:

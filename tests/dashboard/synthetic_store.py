@@ -75,7 +75,9 @@ def train(store, planned, offset, n_points, status="done"):
         metrics["tokens"] = 10_240 * n_points
         cause = None if status == "done" else "out of *memory* :smile: :material/home: :red[x]"
         metrics = metrics if status == "done" else {}
-        attempt.finish(Result(status=status, seconds=41.5, metrics=metrics, cause=cause))
+        by_position = {0: 5.0 + noise, 1: 3.0 + offset, 2: 2.0 + offset + noise}
+        found = {"metrics": metrics, "loss_by_position": by_position}
+        attempt.finish(Result(status=status, seconds=41.5, cause=cause, **found))
 
 
 def write_experiment(root, name, offsets, seeds, lost=(), n_points=40, **changes):

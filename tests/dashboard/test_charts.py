@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from synthetic_store import OFFSETS
 
-from dashboard.charts import curve_figure, difference_figure
-from dashboard.data import ExperimentStore, load, seed_differences
+from dashboard.charts import curve_figure, difference_figure, position_figure
+from dashboard.data import ExperimentStore, load, positions, seed_differences
 from dashboard.marks import label
 from dashboard.theme import COLOURS, arm_styles
 from dashboard.titles import title
@@ -16,7 +17,8 @@ NOTHING = pd.DataFrame(columns=["arm", "seed", "x", "y", "status"])
 
 
 @pytest.fixture
-def heads(results):
+def heads(results, monkeypatch):
+    monkeypatch.setenv("ABLATE_RESULTS", str(results))
     return load(ExperimentStore(results), "heads")
 
 
@@ -94,6 +96,19 @@ def test_thinning_keeps_ends_and_spikes_and_its_bound():
     kept = thin(values, MOST_POINTS)
     assert len(kept) <= MOST_POINTS
     assert {0, 31_416, 50_000} <= set(kept)
+
+
+def test_losses_by_position_are_averaged_over_the_seeds_of_each_arm(heads):
+    rows = positions(heads)
+    assert len(rows) == 3 * 5 * 3
+    figure = position_figure(rows, arm_styles(heads.plan))
+    assert [line.name for line in figure.data] == ["mha", "gqa_2", "mqa"]
+    for line, offset in zip(figure.data, OFFSETS.values(), strict=True):
+        assert list(line.x) == [1, 2, 3]  # from the first token on, though the axis is logarithmic
+        assert line.y[1] == pytest.approx(3.0 + offset)
+        ours = rows[(rows["arm"] == line.name) & (rows["first"] == 2)]
+        assert line.y[2] == pytest.approx(ours["loss"].mean())
+    assert figure.data[2].line.color == COLOURS[2]
 
 
 def test_columns_of_sets_are_titled_by_their_metric():

@@ -102,6 +102,14 @@ def test_an_unknown_experiment_is_not_found(open_page, results, page):
     assert "was not found" in app.warning[0].value
 
 
+def test_losses_by_position_are_drawn_when_asked_for(open_page, results):
+    charts = [
+        len(open_page(results, "curves", experiment="heads", **asked).get("plotly_chart"))
+        for asked in ({}, {"by_position": "true"})
+    ]
+    assert charts == [1, 2]
+
+
 def test_filters_come_from_the_link(open_page, results):
     app = open_page(results, "runs", experiment="positions", status="failed")
     (row,) = app.dataframe[0].value.to_dict("records")

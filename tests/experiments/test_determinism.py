@@ -48,6 +48,7 @@ def reference(runs, tmp_path, deterministic):
     return curves(runs, tmp_path / "reference")
 
 
+@pytest.mark.row("R4-38")
 def test_the_same_run_gives_the_same_bits_whatever_the_global_generator(runs, reference, tmp_path):
     torch.manual_seed(12345)
     torch.rand(7)

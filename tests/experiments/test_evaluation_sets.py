@@ -1,19 +1,22 @@
 """`evaluate`: finished runs are scored on more than training scores, and never trained for it."""
 
 import json
+import re
 
 import pytest
 import torch
-from lab import ablate, write_corpus, write_yaml
+from lab import ROOT, ablate, write_corpus, write_yaml
 
 from harness.errors import ConfigError
 from harness.experiments.complete import record_death
+from harness.experiments.loading import load_experiment
 from harness.experiments.local import run_inline, run_workers
 from harness.experiments.run_model import load_run_model
 from harness.experiments.scoring import evaluator_on
+from harness.store.records import Result
 from harness.store.runs import RunStore
 from harness.store.status import Status
-from harness.store.tables import collect
+from harness.store.tables import CURVE_COLUMNS, RUN_COLUMNS, collect
 
 CPU = torch.device("cpu")
 RECALL = {"name": "recall", "data": {"corpus": {"name": "copy", "n_tokens": 4}}}
@@ -290,3 +293,17 @@ def test_a_mistake_in_a_set_is_told_with_its_line(data, tmp_path):
     assert ended.code == 2
     assert f"x.yaml:{number}:" in ended.err and "evaluate.1.seq_len: must not exceed" in ended.err
     assert ended.err.count("must not exceed") == 1  # though every arm has it
+
+
+def test_the_example_of_the_documentation_is_read_as_it_says(tmp_path):
+    text = (ROOT / "docs/measurements.md").read_text()
+    file = tmp_path / "report.yaml"
+    file.write_text(text.partition("```yaml\n")[2].partition("```")[0])
+    arm = load_experiment(file).resolved.arms["rope"]
+    report, long, recall = arm.evaluate
+    assert (report.scored.part, report.metric) == ("report", "val_bpb")
+    assert (long.seq_len, long.scored.data) == (256, arm.data)
+    assert (recall.scored.data.corpus.options["n_pairs"], recall.metric) == (4, "val_accuracy")
+    told = set(re.findall(r"^\| `(\w+)`", text, re.MULTILINE))
+    known = {*CURVE_COLUMNS, *RUN_COLUMNS, *Result.model_fields, "activation_rms_max"}
+    assert told and told <= known

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -76,6 +77,37 @@ def test_the_metrics_by_hand():
     assert evaluation.val_perplexity == pytest.approx(math.exp(2.0))
     assert evaluation.val_accuracy == 0.25
     assert list(evaluation.metrics()) == ["val_loss", "val_bpb", "val_accuracy", "val_perplexity"]
+
+
+@pytest.mark.row("R4-25")
+@pytest.mark.parametrize(("loss", "perplexity"), [(4.489310, 89.06), (7.199716, 1339.05)])
+def test_perplexity_is_the_exponential_of_the_loss(loss, perplexity):
+    evaluation = Evaluation(nats=(3 * loss,), n_bytes=(9,), n_tokens=3, n_correct=0)
+    assert evaluation.val_perplexity == pytest.approx(perplexity, abs=0.005)
+
+
+@pytest.mark.row("R4-25")
+def test_three_tokens_by_hand(lab):
+    """Scores of ln 2, ln 3 and 0 for the ids 0, 1 and 2 have probabilities 2/6, 3/6 and 1/6."""
+    model = lab.new_model(vocab_size=3, tie_embeddings=False)
+    with torch.no_grad():
+        model.norm.weight.zero_()
+        model.norm.weight[0] = 1.0
+        model.embedding.weight[:, 0] = 100.0  # so that the first channel's sign is known
+        model.head.weight.zero_()
+        model.head.weight[:, 0] = torch.tensor([2.0, 3.0, 1.0]).log()
+    document = HeldOut("three", np.array([0, 1, 0, 2]), 5)
+    (batch,) = Evaluator([document], 8, 1, CPU).batches
+    scale = model.hidden(batch.tokens)[0][..., 0]
+    with torch.no_grad():
+        model.norm.weight[0] /= scale.mean()
+    assert scale.std() < 1e-4 * scale.mean()
+    evaluation = Evaluator([document], 8, 1, CPU)(model)
+    nats = -(math.log(3 / 6) + math.log(2 / 6) + math.log(1 / 6))
+    assert evaluation.val_loss == pytest.approx(nats / 3, rel=1e-4)
+    assert evaluation.val_accuracy == 1 / 3
+    assert evaluation.val_perplexity == pytest.approx(36 ** (1 / 3), rel=1e-4)
+    assert evaluation.val_bpb == pytest.approx(math.log2(36) / 5, rel=1e-4)
 
 
 def test_the_busiest_expert_by_hand():

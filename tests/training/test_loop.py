@@ -95,6 +95,7 @@ def test_the_rate_follows_the_schedule(lab):
     assert rates[6:] == pytest.approx(decay)
 
 
+@pytest.mark.row("R4-23")
 def test_the_recorded_norm_is_that_before_clipping(lab):
     model = lab.new_model()
     inputs, targets = lab.text[0]
@@ -105,6 +106,24 @@ def test_the_recorded_norm_is_that_before_clipping(lab):
         assert point.grad_norm == pytest.approx(norm, rel=1e-5)
 
 
+@pytest.mark.row("R4-23")
+def test_the_optimizer_never_sees_a_norm_above_one(lab):
+    text, norms = lab.text, []
+    model = lab.new_model(init={"std": 0.5})  # whose first gradients are large
+    training = Training(
+        model, text, lab.evaluator, lab.config({"steps": 12}), flops_per_token=1.0, seed=0
+    )
+    gradients = lambda *_: norms.append(nn.utils.get_total_norm(p.grad for p in model.parameters()))  # noqa: E731
+    training.optimizer.register_step_pre_hook(gradients)
+    logged = [point.grad_norm for point in training]
+    assert len(norms) == len(logged) == 12
+    assert max(logged) > 1.5
+    assert max(norms) <= 1.0 + 1e-4
+    for norm, before in zip(norms, logged, strict=True):
+        assert norm.item() == pytest.approx(min(before, 1.0), abs=1e-4)
+
+
+@pytest.mark.row("R4-23")
 def test_clipped_gradients_are_what_the_optimizer_sees(lab):
     # with a large eps AdamW moves by about lr * gradient / eps
     options = {"optimizer": {"lr": 1.0, "eps": 1e6, "weight_decay": 0.0}, "schedule": {"warmup": 0}}
@@ -254,6 +273,7 @@ def test_micro_batches_drop_different_channels(lab):
     assert len(set(seen[:4])) == 4
 
 
+@pytest.mark.row("R3-27")
 def test_parts_of_a_batch_are_equal(lab):
     with pytest.raises(ConfigError, match=r"micro_batches \(3\) must divide batch_size \(4\)"):
         lab.config(batch_size=4, micro_batches=3)
