@@ -5,12 +5,16 @@ import torch
 from faults import write_faulty
 from killing import seen
 from lab import ablate, attempts
+from safetensors.torch import load_file
 
 from harness.data.dataset import load_dataset
+from harness.experiments.find_run import find_run
 from harness.experiments.run_config import RunConfig
 from harness.experiments.run_model import load_run_model
 from harness.experiments.scoring import evaluator_of
 from harness.store.errors import StoreError
+from harness.store.experiments import ExperimentStore
+from harness.store.runs import RunStore
 
 TOO_FAST = ("train.optimizer.lr=0.3", "train.schedule=constant")  # it gets worse after a while
 DIES = "if self.n == 9: die()"
@@ -49,6 +53,23 @@ def test_both_the_best_and_the_final_weights_give_the_losses_that_were_measured(
     assert loss_with(attempt, "best") == pytest.approx(best, rel=1e-6)
     assert loss_with(attempt, "final") == pytest.approx(measured[10], rel=1e-6)
     assert measured[10] == result.metrics["val_loss"]
+
+
+def test_the_best_weights_can_be_exported(small, tmp_path):
+    trained(tmp_path, small)
+    sound = find_run(
+        "small/sound/0", *(S(tmp_path / "results") for S in (RunStore, ExperimentStore))
+    )
+    assert sound.read_result().best_step < 10
+    exported = {}
+    for which in ("final", "best"):
+        given = ["export", "small/sound/0", tmp_path / which, "--weights", which]
+        ended = ablate(*given, "--no-tokenizer", results=tmp_path / "results")
+        assert ended.code == 0, ended.err
+        exported[which] = load_file(tmp_path / which / "model.safetensors")
+        ours = load_run_model(sound, which).embedding.weight
+        assert torch.equal(exported[which]["model.embed_tokens.weight"], ours)
+    assert not torch.equal(*(e["model.embed_tokens.weight"] for e in exported.values()))
 
 
 @pytest.mark.row("R4-24")
