@@ -271,6 +271,10 @@ def export_command(
     dtype: Annotated[
         Literal["float32", "bfloat16"], typer.Option(help="What the weights are written in.")
     ] = "float32",
+    weights: Annotated[
+        Literal["final", "best"],
+        typer.Option(help="Of a run: where training ended, or its lowest held-out loss."),
+    ] = "final",
     tokenizer: Annotated[
         bool, typer.Option("--tokenizer/--no-tokenizer", help="Write a run's tokenizer beside it.")
     ] = True,
@@ -287,7 +291,7 @@ def export_command(
     if is_run(what, runs):
         if changes:
             raise AblateError(f"a run is exported as it is, but got {' '.join(changes)}")
-        planned = plan_run(find_run(what, runs, experiments), folder, numbers)
+        planned = plan_run(find_run(what, runs, experiments), folder, numbers, weights)
     else:
         planned = plan_preset(what, changes or [], seed, folder, numbers)
     _print(str(planned))

@@ -45,9 +45,21 @@ REGISTRIES = {
     "harness/training/schedules": SCHEDULE,
 }
 UNSAFE = {
-    *("eval", "exec", "compile", "__import__"),
-    *("pickle.load", "pickle.loads", "torch.load", "joblib.load", "marshal.loads"),
-    *("yaml.load", "yaml.unsafe_load", "os.system", "np.load", "numpy.load", "pd.read_pickle"),
+    *("eval", "exec", "compile", "__import__", "os.system"),
+    *("torch.load", "torch.save", "torch.jit.load", "torch.package.PackageImporter"),
+    *("np.load", "numpy.load", "pd.read_pickle", "pandas.read_pickle"),
+    *("runpy.run_path", "pty.spawn", "ctypes.CDLL"),
+}
+UNPICKLING = {
+    *("pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"),
+    *("yaml", "jsonpickle", "pandas.io.pickle", "torch.serialization"),
+}
+UNSAFE_SETTINGS = {  # of a call to anything
+    "allow_pickle": lambda value: value is not False,
+    "trust_remote_code": lambda value: value is not False,
+    "weights_only": lambda value: value is not True,
+    "shell": lambda value: value is not False,
+    "typ": lambda value: value not in ("safe", "rt"),  # of ruamel.yaml
 }
 
 
@@ -89,12 +101,23 @@ def dotted_name(node):
 
 
 def unsafe_calls(source):
-    tree = ast.parse(source)
-    calls = [dotted_name(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    modules = [a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names]
-    modules += [n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
-    unpickling = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "yaml"}
-    return sorted({c for c in calls if c in UNSAFE} | (set(modules) & unpickling))
+    """Name what a source uses that could run what it reads, whatever it is imported as."""
+    imported, used, settings = set(), set(), set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Attribute | ast.Name) and isinstance(node.ctx, ast.Load):
+            used.add(dotted_name(node))
+        elif isinstance(node, ast.keyword) and node.arg in UNSAFE_SETTINGS:
+            value = node.value.value if isinstance(node.value, ast.Constant) else None
+            if UNSAFE_SETTINGS[node.arg](value):
+                settings.add(f"{node.arg}={ast.unparse(node.value)}")
+    unpickling = {
+        name for name in imported if any(f"{name}.".startswith(f"{u}.") for u in UNPICKLING)
+    }
+    return sorted(unpickling | (UNSAFE & (imported | used)) | settings)
 
 
 @pytest.mark.parametrize(
@@ -102,13 +125,37 @@ def unsafe_calls(source):
     [
         "import pickle",
         "from pickle import loads",
+        "import joblib.numpy_pickle",
+        "import cloudpickle as harmless",
         "import torch\ntorch.load('x')",
+        "import torch\nread = torch.load",
+        "from torch import load",
         "eval('1')",
+        "run = exec",
         "import yaml",
+        "import numpy\nnumpy.load('x')",
+        "np.memmap('x'); f(allow_pickle=True)",
+        "f(trust_remote_code=sure)",
+        "f(weights_only=False)",
+        "subprocess.run('x', shell=True)",
+        "YAML(typ='unsafe')",
     ],
 )
 def test_unsafe_calls_are_found(source):
     assert unsafe_calls(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import re\nre.compile('x')",
+        "model.eval()",
+        "f(allow_pickle=False, trust_remote_code=False, weights_only=True)",
+        "model.load(path)",
+    ],
+)
+def test_what_is_safe_is_not_complained_of(source):
+    assert not unsafe_calls(source)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -27,45 +27,56 @@ def cache_root() -> Path:
 def open_or_build(folder: Path, build: Callable[[Path], None]) -> None:
     """Make sure that `folder` holds what `build` writes into the empty folder it is given.
 
-    Processes that come together build once: the others wait. A damaged folder is built again.
+    Processes that come together build once: the others wait. A damaged folder is built again, and
+    a warning says what was wrong with it.
 
     Raises:
         AblateError: the cache cannot be written.
     """
-    if is_intact(folder):
+    if problem_of(folder) is None:
         return
-    with _locked(folder.with_suffix(".lock")):
-        if is_intact(folder):  # built by another process while this one waited
+    with _locked(folder.with_suffix(".lock")), _written(folder):
+        problem = problem_of(folder)
+        if problem is None:  # built by another process while this one waited
             return
         if folder.exists():
-            logger.warning("%s is damaged and is built again", folder)
+            logger.warning("%s is built again: %s", folder, problem)
         partial = folder.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
         partial.mkdir()
         try:
             logger.info("building %s", folder)
             build(partial)
-            _write_manifest(partial)
+            _write_manifest(partial, folder.name)
             shutil.rmtree(folder, ignore_errors=True)
             partial.rename(folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
 
-def is_intact(folder: Path) -> bool:
-    """Whether every file of the folder's manifest has its size and content."""
+def problem_of(folder: Path) -> str | None:
+    """Say what is wrong with a folder; None if its files are those that were built under its name.
+
+    All of them are read: that takes a tenth of a second for 100 MB, once in a process, and sizes
+    and times alone would not tell a flipped bit.
+    """
     try:
-        files = json.loads((folder / MANIFEST).read_text("utf-8"))["files"]
-        return all(
-            (status := (folder / name).stat()).st_size == file["bytes"]
-            and _sha256(folder / name, status.st_mtime_ns) == file["sha256"]
-            for name, file in files.items()
-        )
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return False
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        if manifest["of"] != folder.name:
+            return f"{MANIFEST} is of {manifest['of']}"
+        for name, file in manifest["files"].items():
+            if (folder / name).stat().st_size != file["bytes"]:
+                return f"{name} has another size"
+            if file_digest(folder / name) != file["sha256"]:
+                return f"{name} is not what was written"
+    except FileNotFoundError as error:
+        return f"{Path(error.filename).name} is missing"
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        return f"{MANIFEST} cannot be read: {type(error).__name__}"
+    return None
 
 
-def _write_manifest(folder: Path) -> None:
+def _write_manifest(folder: Path, name: str) -> None:
     """Record every file: the last thing written, so that a folder without it is not complete."""
     files = {
         file.relative_to(folder).as_posix(): {
@@ -75,19 +86,29 @@ def _write_manifest(folder: Path) -> None:
         for file in sorted(folder.rglob("*"))
         if file.is_file()
     }
-    (folder / MANIFEST).write_text(json.dumps({"files": files}, indent=1), "utf-8")
+    (folder / MANIFEST).write_text(json.dumps({"of": name, "files": files}, indent=1), "utf-8")
 
 
 def file_digest(file: Path) -> str:
     """Return the SHA-256 of a file, computed once in a process while the file stays as it is."""
-    return _sha256(file, file.stat().st_mtime_ns)
+    status = file.stat()
+    return _sha256(file, (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
 
 
 @functools.lru_cache(maxsize=1024)
-def _sha256(file: Path, mtime_ns: int) -> str:
-    """Hash a file, once in a process for each time that it was modified."""
+def _sha256(file: Path, status: tuple[int, ...]) -> str:
+    """Hash a file, once in a process for each state that the file system tells of."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def _written(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        why = f"{error.strerror or error}; make room, or set ABLATE_CACHE to another folder"
+        raise AblateError(f"cannot write the data cache {folder}: {why}") from error
 
 
 @contextlib.contextmanager

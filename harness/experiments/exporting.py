@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -19,6 +19,7 @@ from harness.interop.export import check_export, export_model
 from harness.interop.tokenizer import HubTokenizer
 from harness.quantities import format_bytes, format_count
 from harness.store.attempt import Attempt
+from harness.store.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Export:
     variant: VariantSpec
     seed: int | None = None  # of the initial weights, if no run has trained them
     attempt: Attempt | None = None
+    weights: Weights = "final"  # of the attempt
 
     def __str__(self) -> str:
         params = f"{format_count(self.params)} parameters"
@@ -52,7 +54,7 @@ class Export:
             model = LanguageModel(self.variant).initialize(self.seed)
             tokenizer = None
         else:
-            model = load_run_model(self.attempt)
+            model = load_run_model(self.attempt, self.weights)
             tokenizer = _tokenizer_of(self.attempt) if with_tokenizer else None
         export_model(model, self.folder, tokenizer, self.dtype)
 
@@ -74,14 +76,17 @@ def plan_preset(
     return export
 
 
-def plan_run(attempt: Attempt, folder: Path, dtype: torch.dtype) -> Export:
+def plan_run(
+    attempt: Attempt, folder: Path, dtype: torch.dtype, weights: Weights = "final"
+) -> Export:
     """Check the export of a finished run; no weights are read.
 
     Raises:
         AblateError: Qwen3 cannot express its variant, or the disk has no room.
     """
     spec = _config_of(attempt).variant
-    return _checked(f"run {attempt.run_id}", spec, folder, dtype, attempt=attempt)
+    export = _checked(f"run {attempt.run_id}", spec, folder, dtype, attempt=attempt)
+    return replace(export, weights=weights)
 
 
 def _checked(

@@ -157,7 +157,7 @@ def _problem(checkpoint: Checkpoint) -> str | None:
             file = checkpoint.path / name
             if file.stat().st_size != about["bytes"] or _hash(file) != about["sha256"]:
                 return f"{name} is not what was written"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return f"{MANIFEST} cannot be read: {type(error).__name__}"
     return None
 
@@ -165,7 +165,7 @@ def _problem(checkpoint: Checkpoint) -> str | None:
 def _is_best(checkpoint: Checkpoint) -> bool:
     try:
         return json.loads((checkpoint.path / MANIFEST).read_bytes())["best"] is True
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 

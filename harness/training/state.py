@@ -57,7 +57,7 @@ class TrainingState:
             numbers = json.loads((folder / NUMBERS).read_bytes())
             tensors = read_tensors(folder / TENSORS)
             tensors |= {name: tensors[other] for name, other in numbers.pop("shared").items()}
-        except (ValueError, LookupError, AttributeError, TypeError) as error:
+        except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
             raise AblateError(f"{NUMBERS} is not of a training: {type(error).__name__}") from None
         return cls(tensors, numbers)
 
