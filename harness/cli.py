@@ -416,6 +416,28 @@ def bench_moe(
     _print(found if as_json else mixture_view(found))
 
 
+@bench.command("optimizers")
+def bench_optimizers(
+    changes: Changed = None,
+    preset: Annotated[str, typer.Option(help="The variant to begin with.")] = "tiny",
+    batch_size: BatchSize = 8,
+    seq_len: SeqLen = 256,
+    threads: Threads = 1,
+    rounds: Rounds = 15,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Time the update by each optimizer against the forward and backward pass before it."""
+    from harness.bench.optimizers import bench_updates, updates_view
+    from harness.bench.workload import read_workload
+    from harness.experiments.named_variant import named_sizes
+
+    sizes = named_sizes(preset)
+    workload = read_workload(changes or [], batch_size, seq_len, device, threads, sizes)
+    found = bench_updates(workload, rounds, _console(stderr=True))
+    _print(found if as_json else updates_view(found))
+
+
 @bench.command("decode")
 def bench_decode(
     changes: Changed = None,
