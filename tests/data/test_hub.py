@@ -1,13 +1,20 @@
 """Datasets of the Hub are streamed once from a named commit, and never more of them than asked.
 
-`datasets` reads files of this machine in place of the Hub's; all else of it is itself.
+In most tests `datasets` reads files in place of the Hub; in the last one there is a small Hub.
 """
 
+import json
+import os
+import subprocess
+import sys
+
 import datasets
+import hub_server
 import huggingface_hub
 import numpy as np
 import pandas as pd
 import pytest
+from lab import ROOT
 
 from harness.data.dataset import DataConfig, fingerprint, load_dataset
 from harness.data.tokenizers import TOKENIZER
@@ -203,3 +210,37 @@ def test_a_folder_of_this_name_is_not_taken_for_the_dataset(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=r"corpus\.dataset: 'someone/stories' is also a file"):
         load_dataset(config())
+
+
+IN_A_NEW_PROCESS = """
+import json, sys
+from harness.data.dataset import DataConfig
+data = json.loads(sys.argv[1])
+print(json.dumps([text for _, text in DataConfig.read(data).documents()]))
+"""
+
+
+def read_in_new_process(max_documents, **environment):
+    data = json.dumps(config(max_documents=max_documents).to_dict())
+    ended = subprocess.run(
+        [sys.executable, "-c", IN_A_NEW_PROCESS, data],
+        env={**os.environ, **environment},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(ended.stdout)
+
+
+@pytest.mark.slow
+def test_a_hub_on_this_machine_is_read_over_the_network_once(tmp_path):
+    home = {"HF_HOME": str(tmp_path / "hf")}  # the library's settings are read when it is imported
+    with hub_server.serve("someone/stories", COMMIT, TEXTS) as (address, asked):
+        online = {**home, "HF_ENDPOINT": address}
+        assert read_in_new_process(8, **online) == TEXTS[:8]
+        assert all(COMMIT in path for path in asked) and len(asked) > 3
+        assert read_in_new_process(None, **online) == TEXTS
+    offline = {**home, "HF_HUB_OFFLINE": "1"}
+    assert read_in_new_process(12, **offline) == TEXTS[:12]
+    assert read_in_new_process(None, **offline) == TEXTS

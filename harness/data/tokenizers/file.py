@@ -79,8 +79,7 @@ class TokenizerFile(Tokenizer):
         return tokenizer
 
     def _use(self, file: Path, digest: str, separator: str | None) -> None:
-        self._code = _read(file, digest)
-        self.vocab_size = 1 + max(self._code.get_vocab(with_added_tokens=True).values())
+        self._code, self.vocab_size = _read(file, digest)
         self.separator = _separator(self._code, separator, file)
         self.of_text = self.decode(self.encode([ANY_TEXT])[0]) == ANY_TEXT
 
@@ -93,8 +92,8 @@ def _digest(file: Path) -> str:
 
 
 @functools.lru_cache(maxsize=4)
-def _read(file: Path, digest: str) -> tokenizers.Tokenizer:
-    """Read a file, once while its digest is the same: large ones take a second."""
+def _read(file: Path, digest: str) -> tuple[tokenizers.Tokenizer, int]:
+    """Read a file and count its ids, once while its digest is the same: that may take a second."""
     try:
         code = tokenizers.Tokenizer.from_file(str(file))
     except Exception as error:  # the library has no kind of its own
@@ -103,7 +102,7 @@ def _read(file: Path, digest: str) -> tokenizers.Tokenizer:
     code.encode_special_tokens = True
     code.no_truncation()
     code.no_padding()
-    return code
+    return code, 1 + max(code.get_vocab(with_added_tokens=True).values())
 
 
 def _separator(code: tokenizers.Tokenizer, chosen: str | None, file: Path) -> int:
