@@ -1,6 +1,6 @@
 """A finished run for the terminal: figures, losses by position and document, layers, samples."""
 
-from typing import Any
+from typing import Any, Literal
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -41,7 +41,8 @@ def run_view(found: dict[str, Any]) -> RenderableType:
     for title, rows in (
         ("Loss by position in the window (nats per token)", found["by_position"]),
         ("Loss by document, the lowest and the highest", documents),
-        ("Activations by layer over held-out tokens", found["by_layer"]),
+        ("Activations by layer over held-out tokens", _columns(found["by_layer"], "rms", "max")),
+        ("Gradient norm by layer, of the first batch", _columns(found["by_layer"], "gradient")),
     ):
         if rows:
             parts.append(_rows(title, rows))
@@ -70,12 +71,19 @@ def _written(name: str, value: float) -> str:
     return f"{value:.4f}"
 
 
+def _columns(rows: list[dict[str, Any]], *words: str) -> list[dict[str, Any]]:
+    """Keep the columns that are named with one of the words, and the first."""
+    return [
+        {k: v for i, (k, v) in enumerate(row.items()) if not i or {*words} & {*k.split("_")}}
+        for row in rows
+    ]
+
+
 def _rows(title: str, rows: list[dict[str, Any]]) -> Table:
     table = _table(title)
     for column in rows[0]:
-        table.add_column(
-            column.replace("_", " "), justify="right" if column != "document" else "left"
-        )
+        justify: Literal["left", "right"] = "left" if column == "document" else "right"
+        table.add_column(column.replace("_", "\n"), justify=justify)
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row.values()))
     return table

@@ -33,7 +33,9 @@ def collect_view(plan: Plan, run_store: RunStore, view: View) -> pd.DataFrame:
         if ended and ended.status is Status.DONE:
             keys = {key: planned[key] for key in ("arm", "seed", "run_id")}
             rows += [{**keys, **row} for row in view(ended)]
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    whole = [name for name in ("last",) if name in table]  # of the last range it is not known
+    return table.astype(dict.fromkeys(whole, "Int64"))
 
 
 def by_position(ended: Ended) -> Rows:

@@ -17,7 +17,7 @@ def peak_memory(device: torch.device) -> int:
     """Return the most bytes held so far.
 
     On a CPU they are all that this process has had in memory, the interpreter and its libraries
-    (some 500 MB) and everything it did before included; on a GPU, what tensors have taken there.
+    (some 400 MB) and everything it did before included; on a GPU, what tensors have taken there.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
