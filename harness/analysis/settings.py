@@ -26,10 +26,16 @@ def shared_settings(arms: Sequence[Arm]) -> list[str]:
 def setting_differences(arm: Arm, against: Arm) -> dict[str, str]:
     """Return each setting of training, data and initial weights that differs: `0.1 against 1`.
 
-    Sizes, components and precisions are not listed: they are what arms are about.
+    Sizes, components and precisions are not listed: they are what arms are about. Nor are options
+    that only one of two optimizers, schedules or corpora has: they go with its name.
     """
     ours, theirs = dict(_settings(arm)), dict(_settings(against))
     names = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
+    replaced = {name.removesuffix("name") for name in names if name.endswith(".name")}
+    own = {
+        name for name in ours.keys() ^ theirs.keys() if name.rpartition(".")[0] + "." in replaced
+    }
+    names = [name for name in names if name not in own]
     return {name: f"{_words(ours.get(name))} against {_words(theirs.get(name))}" for name in names}
 
 

@@ -70,11 +70,15 @@ def _same_runs(record: dict[str, Any]) -> Iterator[str]:
 
 def _updates(record: dict[str, Any]) -> Iterator[str]:
     """Say what optimizers multiply, where they do: it is charged to budgets in FLOPs."""
+    arms_by_share: dict[str, list[str]] = {}
     for name, arm in record["arms"].items():
         train, update = (arm["cost"][f"{key}_flops_per_token"] for key in ("train", "update"))
         if update:
-            share = f"{update / (train + update):.0%} of its training FLOPs"
-            yield f"updates by {arm['train']['optimizer']['name']}: {name} spends {share} on them"
+            share = f"{update / (train + update):.0%} ({arm['train']['optimizer']['name']})"
+            arms_by_share.setdefault(share, []).append(name)
+    if arms_by_share:
+        shares = (f"{share} in {', '.join(arms)}" for share, arms in arms_by_share.items())
+        yield f"updates take, of the training FLOPs: {'; '.join(shares)}"
 
 
 def _arms(record: dict[str, Any]) -> Table:

@@ -55,6 +55,14 @@ def test_what_one_arm_changes_is_named_and_no_longer_shared(path, value, lost, n
     assert shared_settings([ARM, other]) == [w for i, w in enumerate(EVERYTHING) if i != lost]
 
 
+def test_options_that_one_optimizer_has_go_with_its_name():
+    other = changed("train.optimizer", {"name": "muon", "lr": 0.01, "momentum": 0.9})
+    assert setting_differences(other, ARM) == {
+        "optimizer.name": "muon against adamw",
+        "optimizer.lr": "0.01 against 0.004",
+    }
+
+
 def test_weights_that_are_given_are_named_by_their_folder():
     warm = changed("init_from", {"folder": "out", "digest": "ab"})
     assert setting_differences(warm, ARM) == {
