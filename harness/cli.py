@@ -429,13 +429,39 @@ def bench_optimizers(
 ) -> None:
     """Time the update by each optimizer against the forward and backward pass before it."""
     from harness.bench.optimizers import bench_updates, updates_view
-    from harness.bench.workload import read_workload
-    from harness.experiments.named_variant import named_sizes
+    from harness.bench.workload import Workload
+    from harness.experiments.named_variant import named_variant
+    from harness.training.environment import choose_device
 
-    sizes = named_sizes(preset)
-    workload = read_workload(changes or [], batch_size, seq_len, device, threads, sizes)
+    spec = named_variant(preset, changes or [])
+    workload = Workload(spec, batch_size, seq_len, choose_device(device), threads)
     found = bench_updates(workload, rounds, _console(stderr=True))
     _print(found if as_json else updates_view(found))
+
+
+@bench.command("saves")
+def bench_saves_command(
+    changes: Changed = None,
+    batch_size: BatchSize = 8,
+    seq_len: SeqLen = 128,
+    threads: Threads = 1,
+    rounds: Rounds = 15,
+    device: Device = "cpu",
+    preset: Annotated[str, typer.Option(help="The variant to begin with.")] = "tiny",
+    results: Results = None,
+    as_json: Json = False,
+) -> None:
+    """Time a checkpoint and other notes of a run, on the disk where results are kept."""
+    from harness.bench.saves import bench_saves, saves_view
+    from harness.bench.workload import Workload
+    from harness.experiments.named_variant import named_variant
+    from harness.store.root import results_root
+    from harness.training.environment import choose_device
+
+    spec = named_variant(preset, changes or [])
+    workload = Workload(spec, batch_size, seq_len, choose_device(device), threads)
+    found = bench_saves(workload, rounds, results_root(results), _console(stderr=True))
+    _print(found if as_json else saves_view(found))
 
 
 @bench.command("decode")

@@ -1,6 +1,6 @@
 """What is timed: a variant, a batch of tokens, and what they are on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -54,7 +54,6 @@ def read_workload(
     seq_len: int,
     device: Literal["cpu", "cuda"],
     threads: int,
-    sizes: Mapping[str, Any] = SIZES,
 ) -> Workload:
     """Return the workload of the benchmarks, its variant with changes such as `n_layers=2`.
 
@@ -62,7 +61,7 @@ def read_workload(
         ConfigError: a change that a variant does not take.
         AblateError: torch sees no such device.
     """
-    written = {**sizes, "max_seq_len": seq_len}
+    written = {**SIZES, "max_seq_len": seq_len}
     changed = apply_overrides(
         {"base": {"variant": written}}, [f"variant.{change}" for change in changes]
     )

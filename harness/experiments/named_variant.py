@@ -1,7 +1,6 @@
 """A variant that is named on the command line: a preset, and changes to it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from harness.core.spec import VariantSpec
 from harness.errors import ConfigError
@@ -18,20 +17,12 @@ def named_variant(preset: str, changes: Sequence[str]) -> VariantSpec:
         ConfigError: no such preset, or a change that it does not take.
     """
     change = apply_overrides({}, [_in_variant(c) for c in changes]).get("base", {})
+    written = with_preset({"preset": preset}, change.get("variant", {}))
+    written.setdefault("vocab_size", VOCAB_SIZE)
     try:
-        return VariantSpec.read(named_sizes(preset, change.get("variant", {})))
+        return VariantSpec.read(written)
     except ConfigError as error:
         raise error.within("variant") from None
-
-
-def named_sizes(preset: str, change: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return what YAML would say to describe a preset in full, with a change.
-
-    Raises:
-        ConfigError: no such preset.
-    """
-    written = with_preset({"preset": preset}, dict(change or {}))
-    return {"vocab_size": VOCAB_SIZE, **written}
 
 
 def _in_variant(change: str) -> str:

@@ -17,7 +17,10 @@ LOOP, STATE = "harness/training/loop.py", "harness/training/state.py"
 SAVING, CHECKPOINTS = "harness/experiments/checkpointing.py", "harness/store/checkpoints.py"
 EXECUTE, CURVE = "harness/experiments/execute.py", "harness/store/curve.py"
 RESUME, KILL = "tests/training/test_resume.py", "tests/experiments/test_kill.py"
-STORE = "tests/store/test_checkpoints.py"
+STORE, CRASHES = "tests/store/test_checkpoints.py", "tests/store/test_crashes.py"
+BEST = "tests/experiments/test_best_weights.py"
+DIVERGING = "tests/experiments/test_diverging.py"
+ATOMIC = "harness/store/atomic.py"
 
 
 def of(name: str, file: str, old: str, new: str, *tests: str) -> Mutation:
@@ -40,7 +43,12 @@ MUTATIONS = (
     of("the weights of the seed are kept", STATE, "model.load_state_dict(of_model, strict=True)", "of_model"),
     of("what was measured twice stays twice", EXECUTE, "        attempt.append_measurement(point.to_dict())", "        attempt.append_measurement(point.to_dict()); attempt.append_measurement(point.to_dict())", KILL),
     of("the curve is not cut", SAVING, "attempt.go_on_from(step)", "step", KILL),
-    of("a torn checkpoint is used", CHECKPOINTS, "if problem := _problem(checkpoint):", "if problem := None:", STORE),
+    of("a torn checkpoint is used", CHECKPOINTS, "            problem = _problem(checkpoint)\n", "            problem = None\n", STORE),
+    of("the best loss is forgotten", SAVING, 'min((loss for loss in losses if loss is not None), default=float("inf"))', 'float("inf")', BEST),
+    of("a state that diverges is saved", SAVING, "(state := training.state()).is_finite", "(state := training.state())", DIVERGING),
+    of("a checkpoint has its name before its manifest", CHECKPOINTS, "                sync_folder(made)\n                made.rename(target)", "                made.rename(target); (target / MANIFEST).rename(target / 'm'); (target / 'm').rename(target / MANIFEST)", CRASHES),
+    of("a sync that fails is taken for one that does not", ATOMIC, "(errno.EIO, errno.ENOSPC, errno.EDQUOT)", "()", CRASHES),
+    of("what a dead writer left stays", ATOMIC, "shutil.rmtree(leftover)", "leftover.exists()", CRASHES),
 )  # fmt: skip
 
 
