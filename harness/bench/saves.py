@@ -19,6 +19,7 @@ from harness.store.records import Heartbeat, write_record
 from harness.store.runs import RunStore
 from harness.training.config import TrainConfig
 from harness.training.evaluation import Evaluation
+from harness.training.flops import TrainingFlops
 from harness.training.loop import REPORTS, Training
 
 RUN_SECONDS = 300.0
@@ -99,7 +100,7 @@ def _training(workload: Workload) -> Training:
         Batches(Windows(text, order), workload.device),
         _nothing,
         config,
-        flops_per_token=1.0,
+        flops=TrainingFlops(1.0),
         seed=0,
     )
 

@@ -111,7 +111,7 @@ def test_the_optimizer_never_sees_a_norm_above_one(lab):
     text, norms = lab.text, []
     model = lab.new_model(init={"std": 0.5})  # whose first gradients are large
     training = Training(
-        model, text, lab.evaluator, lab.config({"steps": 12}), flops_per_token=1.0, seed=0
+        model, text, lab.evaluator, lab.config({"steps": 12}), flops=TrainingFlops(1.0), seed=0
     )
     gradients = lambda *_: norms.append(nn.utils.get_total_norm(p.grad for p in model.parameters()))  # noqa: E731
     training.optimizer.register_step_pre_hook(gradients)
