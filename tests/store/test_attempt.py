@@ -180,3 +180,49 @@ def test_a_removed_attempt_is_gone_but_never_under_its_writer(attempt, monkeypat
     assert attempt.path.exists()
     attempt.remove()
     assert not attempt.path.parent.exists()
+
+
+def test_what_a_dead_writer_left_unfinished_is_removed_by_the_next(attempt):
+    with attempt.hold():
+        attempt.write_run(RECORD)
+    (attempt.path / ".result.json.1-ab").write_text("half")
+    (attempt.path / ".tmpXyz").write_text("half")  # as libraries call theirs
+    (attempt.path / "measurements").mkdir()
+    (attempt.path / "measurements" / ".int8.json.1-ab").write_text("half")
+    with attempt.hold():
+        pass
+    left = sorted(str(p.relative_to(attempt.path)) for p in attempt.path.rglob("*") if p.is_file())
+    assert left == ["lock", "run.json"]
+    assert attempt.read_run() == RECORD
+
+
+def test_checkpoints_of_a_writer_that_died_after_its_result_are_tidied_away(attempt):
+    with attempt.hold():
+        attempt.checkpoints.write(3, lambda folder: (folder / "x").write_bytes(b"x"))
+    attempt.tidy()
+    assert attempt.checkpoints.exist  # it may go on
+    with attempt.hold():
+        attempt.finish(DONE)
+        attempt.tidy()  # another process is at it
+    assert attempt.checkpoints.exist
+    attempt.tidy()
+    assert not attempt.checkpoints.folder.exists()
+    assert attempt.read_result() == DONE
+
+
+def test_a_measurement_that_does_not_fit_is_said_and_leaves_no_part_of_a_line(attempt):
+    code = (
+        "import resource, sys, pathlib\n"
+        "from harness.store.attempt import Attempt\n"
+        "attempt = Attempt(pathlib.Path(sys.argv[1]))\n"
+        "with attempt.hold():\n"
+        "    attempt.append_measurement({'step': 1})\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20))\n"
+        "    attempt.append_measurement({'step': 2, 'val_loss': 1.0})\n"
+    )
+    command = [sys.executable, "-c", code, str(attempt.path)]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert f"{attempt.path / 'curve.jsonl'}: could not be written: File too large" in ended.stderr
+    with attempt.hold():
+        attempt.append_measurement({"step": 2})
+    assert attempt.read_curve() == [{"step": 1}, {"step": 2}]
