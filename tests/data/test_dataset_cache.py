@@ -93,7 +93,7 @@ def come_from_another_folder(folder):
         (remove_a_file, "b.json is missing"),
         (remove_the_manifest, "MANIFEST.json is missing"),
         (truncate_the_manifest, "MANIFEST.json cannot be read: JSONDecodeError"),
-        (replace_the_manifest, "MANIFEST.json cannot be read: KeyError"),
+        (replace_the_manifest, "MANIFEST.json is of another version, or damaged"),
         (come_from_another_folder, "MANIFEST.json is of other"),
     ],
 )
