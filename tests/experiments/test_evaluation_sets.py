@@ -9,6 +9,7 @@ from lab import ROOT, ablate, write_corpus, write_yaml
 
 from harness.errors import ConfigError
 from harness.experiments.complete import record_death
+from harness.experiments.execution import Execution
 from harness.experiments.loading import load_experiment
 from harness.experiments.local import run_inline, run_workers
 from harness.experiments.run_model import load_run_model
@@ -55,7 +56,7 @@ def run(plan, store, deterministic):
 
     def do(given, workers=0):
         planned = plan(given)
-        work = (planned.pending, store, CPU, 1)
+        work = (planned.pending, store, Execution(CPU))
         events = list(run_workers(*work, workers) if workers else run_inline(*work))
         assert [e.cause for e in events if e.cause] == []
         begun = [e for e in events if e.status is Status.RUNNING and e.heartbeat is None]
@@ -197,7 +198,7 @@ def test_damaged_weights_are_told_with_the_name_of_the_set(data, plan, run, stor
     run(data())
     attempt = the_attempt(plan(data()), store, "swiglu")
     attempt.weights.write_bytes(b"x" + attempt.weights.read_bytes())
-    events = list(run_inline(plan(data(LONG)).pending, store, CPU, 1))
+    events = list(run_inline(plan(data(LONG)).pending, store, Execution(CPU)))
     (failed,) = [e for e in events if e.cause]
     assert failed.status is Status.FAILED and failed.run.arm == "swiglu"
     assert failed.cause.startswith("long: ") and "corrupt" in failed.cause
@@ -247,7 +248,7 @@ def test_two_sets_of_one_name_are_refused(data, plan):
 def test_options_of_the_runs_corpus_can_be_changed(data, plan):
     corpus = {"name": "associative_recall", "n_keys": 16, "n_values": 16}
     given = data({"name": "more", "data": {"corpus": {"n_pairs": 16}}, "seq_len": 64})
-    given["base"]["data"] = {"corpus": corpus}
+    given["base"]["data"], given["analysis"] = {"corpus": corpus}, {"metric": "val_accuracy"}
     given["base"]["train"]["seq_len"] = 31
     for one in plan(given).runs:
         options = one.scorings["more"].on.scored.data.corpus.options

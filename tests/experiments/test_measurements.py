@@ -9,6 +9,7 @@ from rich.console import Console
 from harness.analysis.compare import compare
 from harness.analysis.rendering import arm_table
 from harness.analysis.units import size
+from harness.experiments.execution import Execution
 from harness.experiments.local import run_inline
 from harness.store.runs import RunStore
 from harness.store.tables import collect
@@ -21,7 +22,9 @@ def trained(small, plan, tmp_path, deterministic):
     """Train one run of two layers; return its plan, its store and its attempt."""
     arms = {"only": {"variant": {"n_layers": 2}}}
     planned, store = plan(small(arms=arms, baseline="only", seeds=1)), RunStore(tmp_path / "runs")
-    assert not [event for event in run_inline(planned.pending, store, CPU, 1) if event.cause]
+    assert not [
+        event for event in run_inline(planned.pending, store, Execution(CPU)) if event.cause
+    ]
     return planned, store, store.attempts(planned.runs[0].run_id)[0]
 
 

@@ -7,6 +7,7 @@ import torch
 from lab import ablate, write_yaml
 
 from harness.data.dataset import load_dataset
+from harness.experiments.execution import Execution
 from harness.experiments.local import run_inline
 from harness.experiments.reuse import Reuse
 from harness.experiments.run_model import load_run_model
@@ -29,7 +30,7 @@ def train(small, plan, tmp_path, deterministic):
         data["base"]["data"] = change or data["base"]["data"]
         (planned,) = plan(data).runs
         store = RunStore(tmp_path / place)
-        assert not [e for e in run_inline([planned], store, CPU, 1) if e.cause]
+        assert not [e for e in run_inline([planned], store, Execution(CPU)) if e.cause]
         return planned.config, store.attempts(planned.run_id)[0]
 
     return do
@@ -82,7 +83,8 @@ def test_asking_for_none_leaves_none_and_is_the_same_run(train, tmp_path):
 
 
 def test_a_probe_is_not_asked_for_text(train):
-    _, attempt = train(change={"corpus": {"name": "copy", "n_tokens": 4}})
+    metric = {"metric": "val_accuracy"}
+    _, attempt = train(change={"corpus": {"name": "copy", "n_tokens": 4}}, analysis=metric)
     assert attempt.read_result().cause is None and attempt.read_samples() is None
 
 
