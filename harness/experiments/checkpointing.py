@@ -10,7 +10,8 @@ from harness.errors import AblateError
 from harness.store.attempt import Attempt
 from harness.store.records import Resume
 from harness.training.environment import describe_environment
-from harness.training.loop import Measurement, Training
+from harness.training.loop import Training
+from harness.training.measurement import Measurement
 from harness.training.state import TrainingState
 
 # What changes the last bits of a result. Another machine of the same kind does not.

@@ -30,8 +30,9 @@ from harness.training.environment import describe_environment, make_deterministi
 from harness.training.evaluation import Evaluation
 from harness.training.flops import training_flops
 from harness.training.gradients import gradient_norms
-from harness.training.loop import Measurement, Training
+from harness.training.loop import Training
 from harness.training.machine import forget_peak_memory, training_peak
+from harness.training.measurement import Measurement
 from harness.training.randomness import address
 
 

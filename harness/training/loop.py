@@ -4,8 +4,8 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import asdict, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from harness.training.ema import WeightAverage
 from harness.training.evaluation import Evaluate, Evaluation
 from harness.training.flops import TrainingFlops
 from harness.training.machine import peak_memory
+from harness.training.measurement import Counters, Measurement, Step
 from harness.training.optimizers import OPTIMIZER
 from harness.training.randomness import address
 from harness.training.schedules import SCHEDULE, Branch
@@ -32,49 +33,6 @@ class Batches(Protocol):
     """Batches by step, or plain tokens and targets: any step can be asked for at any time."""
 
     def __getitem__(self, step: int) -> Batch | tuple[Tensor, Tensor]: ...
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One point on a learning curve. Losses are in nats per token."""
-
-    step: int
-    tokens: int
-    flops: float
-    seconds: float  # of training: evaluation is not charged to the budget
-    fraction: float  # of the budget
-    train_loss: float  # of the objective, mean since the last measurement
-    auxiliary_loss: float  # what components add to it, likewise
-    lr: float
-    grad_norm: float  # of the last step, before clipping
-    tokens_per_s: float  # since the last measurement
-    share_of_peak: float | None  # of the matmul peak, by model FLOPs a second; likewise
-    peak_memory: int  # bytes so far: of a GPU's tensors, or of the whole process
-    evaluation: Evaluation | None  # at evenly spaced fractions of the budget, and at its end
-    branches: dict[str, dict[str, float]] = field(default_factory=dict)
-    """What decays that left the training here ended as, by their names."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Write it flat, but for the activations by layer, and without documents."""
-        flat = asdict(self)
-        del flat["evaluation"]
-        if not self.branches:
-            del flat["branches"]
-        return flat | (self.evaluation.to_point() if self.evaluation else {})
-
-
-@dataclass
-class Counters:
-    """How far a training is, at a measurement."""
-
-    step: int = 0
-    tokens: int = 0
-    seconds: float = 0.0  # of training: evaluation is not charged to the budget
-    reports: int = 0  # of the training loss, that were due
-    evaluations: int = 0  # that were due
-    rows: int = 0  # of the data, used up
-    shorter: dict[str, int] = field(default_factory=dict)  # tokens, by length of shorter sequences
-    branches: int = 0  # that were followed to their ends
 
 
 class Training:
@@ -184,7 +142,7 @@ class Training:
         for name, tensor in self.model.named_buffers():
             tensor.copy_(buffers[name])
 
-    def _steps_until_due(self) -> Iterator["_Step"]:
+    def _steps_until_due(self) -> Iterator["Step"]:
         while True:
             yield self._step(self.schedule.factor)
             now, spent = self.counters, self.fraction
@@ -209,7 +167,7 @@ class Training:
             self._go_on_from(here)
             self.counters.branches += 1
 
-    def _step(self, rate: Callable[[float], float]) -> "_Step":
+    def _step(self, rate: Callable[[float], float]) -> "Step":
         now, flops_before, started = self.counters, self.flops, time.perf_counter()
         stage = self.config.stage(self.fraction)
         batch, rows = take(self.batches, now.rows, self.config.batch_size, stage)
@@ -221,7 +179,7 @@ class Training:
             group["lr"] = factor * group["peak_lr"]
         loss, auxiliary = self._backward(batch)
         grad_norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.grad_clip)
-        done = _Step(
+        done = Step(
             loss=loss,
             auxiliary=auxiliary,
             grad_norm=grad_norm.item(),
@@ -257,7 +215,7 @@ class Training:
         objective, auxiliary = sums.tolist()
         return objective, auxiliary
 
-    def _measure(self, steps: "list[_Step]") -> Measurement:
+    def _measure(self, steps: "list[Step]") -> Measurement:
         """Sum up the steps since the last measurement, and evaluate if that is due."""
         now, spent = self.counters, self.fraction
         due = math.floor(spent * self.config.evaluations + 1e-9)
@@ -287,19 +245,6 @@ class Training:
             step = self.counters.step
             raise Diverged(f"the held-out loss is {found.val_loss} after step {step}")
         return found
-
-
-@dataclass
-class _Step:
-    """What is known of one step."""
-
-    loss: float  # of the objective, nats per token
-    auxiliary: float
-    grad_norm: float  # before clipping
-    lr: float
-    tokens: int
-    flops: float = 0.0
-    seconds: float = 0.0
 
 
 def _refuse_unshifted(batch: Batch) -> None:

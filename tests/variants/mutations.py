@@ -27,7 +27,7 @@ MODEL, CACHE, ATTENTION = (f"harness/core/{n}.py" for n in ("model", "cache", "a
 MASKS, BLOCKS, WINDOW = (f"harness/core/{n}.py" for n in ("masks", "window_blocks", "window_cache"))
 ACROSS, OPTIONS = "variants/attention/_across_layers.py", "tests/variants/attention/test_gqa.py"
 WINDOWS, CACHES = "tests/core/test_window_cache.py", "tests/core/test_cache.py"
-GREEDY, DECODED = "harness/inference/greedy.py", "tests/inference/test_greedy.py"
+DECODING, DECODED = "harness/inference/decoding.py", "tests/inference/test_greedy.py"
 STEPS, REFERENCE = "harness/bench/steps.py", "tests/bench/test_reference.py"
 ENTROPY, DRAW = "harness/core/cross_entropy.py", "harness/core/initialization.py"
 PRICE, MATCHING = "harness/core/cost.py", "harness/core/match.py"
@@ -221,13 +221,13 @@ MUTATIONS = (
     of("masks of other keys are shared", ATTENTION, 'id(key_positions))', '0 if key_positions is None else k.shape[1])',
        ATTEND),
     # decoding, and what it is timed against
-    of("the last column is every prompt's last token", GREEDY, "hidden[rows, last]", "hidden[:, -1]", DECODED),
-    of("new tokens behind the padding", GREEDY, "places == last[:, None], tokens", "places == len(places) - 1, tokens",
+    of("the last column is every prompt's last token", DECODING, "hidden[rows, last]", "hidden[:, -1]", DECODED),
+    of("new tokens behind the padding", DECODING, "places == last[:, None], tokens", "places == len(places) - 1, tokens",
        DECODED),
-    of("the new token is padding", GREEDY, "places <= last[:, None]", "places < last[:, None]", DECODED),
-    of("decodes with dropout", GREEDY, "    model.eval()\n", "", DECODED),
-    of("leaves the model in evaluation mode", GREEDY, "module.training = True", "pass", DECODED),
-    of("the answer cannot be trained on", GREEDY, "torch.inference_mode():\n",
+    of("the new token is padding", DECODING, "places <= last[:, None]", "places < last[:, None]", DECODED),
+    of("decodes with dropout", DECODING, "    model.eval()\n", "", DECODED),
+    of("leaves the model in evaluation mode", DECODING, "module.training = True", "pass", DECODED),
+    of("the answer cannot be trained on", DECODING, "torch.inference_mode():\n",
        "torch.inference_mode():\n        new = new.clone()\n", DECODED),
     of("the reference's balance loss is left out", STEPS, "output_router_logits = True", "output_router_logits = False",
        REFERENCE),
@@ -236,13 +236,13 @@ MUTATIONS = (
     # loss
     of("mean over ignored targets too", ENTROPY, "n_targets = (targets != IGNORE).sum().clamp(min=1)",
        "n_targets = torch.tensor(len(targets))", LOSS),
-    of("ignored targets count in the loss", ENTROPY, "[:, 0] * counts).sum()", "[:, 0]).sum()", LOSS),
+    of("ignored targets count in the loss", ENTROPY, "[0] * counts).sum()", "[:, 0]).sum()", LOSS),
     of("ignored targets have gradient", ENTROPY, "(counts / n_targets)", "((counts | True) / n_targets)", LOSS),
-    of("only the last chunk's weight gradient", ENTROPY, "grad_weight.addmm_(grad.T, chunk)",
-       "grad_weight.copy_(grad.T @ chunk)", LOSS),
+    of("only the last chunk's weight gradient", ENTROPY, "grad_weight.addmm_(grad, chunk)",
+       "grad_weight.copy_(grad @ chunk)", LOSS),
     of("only the last chunk's loss", ENTROPY, "total += ", "total = ", LOSS),
-    of("gradient of the softmax alone", ENTROPY, "torch.full_like(normaliser, -1.0)",
-       "torch.full_like(normaliser, 0.0)", LOSS),
+    of("gradient of the softmax alone", ENTROPY, "(0, index, -share)",
+       "(0, index, 0 * share)", LOSS),
     of("upstream gradient ignored", ENTROPY, "grad_hidden * grad", "grad_hidden", LOSS),
     of("one chunk for all", ENTROPY, "return max(64,", "return max(4096,", LOSS),
     # initial weights
@@ -308,8 +308,8 @@ MUTATIONS = (
        "alike = [layer_idx]", MIXTURE),
     of("balance: z-loss without the square", ROUTING, "[layer_idx].square()", "[layer_idx]", MIXTURE),
     of("balance: z-loss of all layers added", ROUTING, " / len(normalisers)", "", MIXTURE),
-    of("balance: reported as the loss", LOOP, "loss.objective.item()", "loss.total.item()", TRAINED),
-    of("balance: reported and not minimised", LOOP, "loss.total.backward()", "loss.objective.backward()", TRAINED),
+    of("balance: reported as the loss", LOOP, "losses = loss.objective.detach()", "losses = loss.total.detach()", TRAINED),
+    of("balance: reported and not minimised", LOOP, "(loss.total * share)", "(loss.objective * share)", TRAINED),
     of("loads: of padding too", SCORE, "expert_tokens(context, layer_idx, counted)",
        "expert_tokens(context, layer_idx, None)", SCORED),
     of("loads: of the last batch", SCORE, "loads.get(layer_idx, torch.zeros_like(load)) + load", "load", SCORED),
