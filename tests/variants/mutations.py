@@ -236,7 +236,7 @@ MUTATIONS = (
     # loss
     of("mean over ignored targets too", ENTROPY, "n_targets = (targets != IGNORE).sum().clamp(min=1)",
        "n_targets = torch.tensor(len(targets))", LOSS),
-    of("ignored targets count in the loss", ENTROPY, "[0] * counts).sum()", "[:, 0]).sum()", LOSS),
+    of("ignored targets count in the loss", ENTROPY, "[0] * counts).sum()", "[0]).sum()", LOSS),
     of("ignored targets have gradient", ENTROPY, "(counts / n_targets)", "((counts | True) / n_targets)", LOSS),
     of("only the last chunk's weight gradient", ENTROPY, "grad_weight.addmm_(grad, chunk)",
        "grad_weight.copy_(grad @ chunk)", LOSS),
