@@ -3,19 +3,18 @@
 Nothing heavy is imported before a command needs it: `ablate --help` must not wait for torch.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from harness.bench.commands import bench
 from harness.errors import AblateError
 from harness.store.checkpoints import SECONDS_BETWEEN_SAVES
+from harness.terminal import Json, Results, console, echo
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-
     from harness.store.experiments import ExperimentStore
     from harness.store.runs import RunStore
 
@@ -29,9 +28,6 @@ app = typer.Typer(
 new = typer.Typer(
     help="Start an experiment or a component from a file that works.", no_args_is_help=True
 )
-bench = typer.Typer(
-    help="Measure speed: ratios in one run, interleaved, medians.", no_args_is_help=True
-)
 app.add_typer(new, name="new")
 app.add_typer(bench, name="bench")
 
@@ -43,11 +39,6 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(help="Changes to the file, such as train.budget.tokens=100k seeds=3."),
 ]
-Results = Annotated[
-    Path | None,
-    typer.Option("--results", help="Where results are kept.", envvar="ABLATE_RESULTS"),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 RunThreads = Annotated[
     int, typer.Option(min=1, help="Threads of each run; another number changes the last bits.")
 ]
@@ -62,15 +53,6 @@ CheckpointSeconds = Annotated[
         "every measurement, of which there are about a hundred.",
     ),
 ]
-Changed = Annotated[
-    list[str] | None,
-    typer.Argument(help="Changes to the variant, such as n_layers=2 attention.n_kv_heads=4."),
-]
-BatchSize = Annotated[int, typer.Option(min=1, help="Sequences in a batch.")]
-SeqLen = Annotated[int, typer.Option(min=1, help="Tokens in a sequence.")]
-Threads = Annotated[int, typer.Option(min=1, help="Threads of the CPU.")]
-Rounds = Annotated[int, typer.Option(min=2, help="Interleaved rounds; medians are shown.")]
-Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="What everything is on.")]
 
 
 @app.command(rich_help_panel="Experiments")
@@ -90,7 +72,7 @@ def plan(
     name = planned.record["name"]
     earlier = experiments.open(name) if name in experiments.names() else None
     as_text = plan_view(planned, data, seconds, earlier)
-    _print(plan_dict(planned, data, seconds) if as_json else as_text)
+    echo(plan_dict(planned, data, seconds) if as_json else as_text)
 
 
 @app.command(rich_help_panel="Experiments")
@@ -113,9 +95,9 @@ def run(
     runs, experiments = _stores(results)
     how = HowToRun(workers, threads, inline, checkpoint_seconds)
     outcome = run_experiment(
-        load_experiment(file, overrides or []), runs, experiments, how, _console()
+        load_experiment(file, overrides or []), runs, experiments, how, console()
     )
-    _print(*comparison_tables(outcome.comparison, outcome.plan.record))
+    echo(*comparison_tables(outcome.comparison, outcome.plan.record))
     if outcome.n_failed:
         undone = f"{outcome.n_failed} runs failed, diverged or were stopped"
         _fail(f"{undone}; the same command tries them again", 1)
@@ -143,10 +125,10 @@ def train(
     runs, _ = _stores(results)
     loaded = load_single(what, overrides or [], seed)
     how = Execution(loaded.device(), threads, checkpoint_seconds)
-    attempt = train_single(loaded, arm, runs, how, inline, _console(stderr=as_json))
+    attempt = train_single(loaded, arm, runs, how, inline, console(stderr=as_json))
     if attempt.status is not Status.DONE:
         _fail(f"the run {attempt.status}; the same command tries it again", 1)
-    _print(single_dict(attempt) if as_json else single_view(attempt))
+    echo(single_dict(attempt) if as_json else single_view(attempt))
 
 
 @app.command(rich_help_panel="Experiments")
@@ -159,9 +141,9 @@ def compare(name: Name, results: Results = None, as_json: Json = False) -> None:
     tables = _stores(results)[1].open(name)
     comparison = compare_runs(tables.plan, tables.runs)
     if as_json:
-        _print(comparison_dict(comparison, tables.plan))
+        echo(comparison_dict(comparison, tables.plan))
     else:
-        _print(*comparison_tables(comparison, tables.plan))
+        echo(*comparison_tables(comparison, tables.plan))
 
 
 @app.command(rich_help_panel="Experiments")
@@ -184,7 +166,7 @@ def results(
         print(tidy_csv(experiments.open(name), runs, csv), end="")
         return
     view = experiments_view(experiments) if name is None else runs_view(experiments.open(name))
-    _print(view.data if as_json else view.table)
+    echo(view.data if as_json else view.table)
 
 
 @app.command(rich_help_panel="Architectures")
@@ -207,7 +189,7 @@ def components(
     if slot is not None and slot not in SLOTS:
         raise AblateError(unknown("slot", slot, SLOTS))
     entries = catalogue(None if slot is None else [slot])
-    _print(entries if as_json else components_view(entries, detailed=slot is not None))
+    echo(entries if as_json else components_view(entries, detailed=slot is not None))
 
 
 @app.command(rich_help_panel="Architectures")
@@ -226,7 +208,7 @@ def cost(
     from harness.experiments.pricing import price, price_table
 
     priced = price(preset, changes or [], seq_len)
-    _print(priced if as_json else price_table(priced))
+    echo(priced if as_json else price_table(priced))
 
 
 @app.command(rich_help_panel="Architectures")
@@ -252,10 +234,10 @@ def show(
         if changes[1:]:
             raise AblateError(f"a run is shown as it is, but got {' '.join(changes[1:])}")
         described = describe_run(find_run(changes[0], runs, experiments))
-        _print(described if as_json else run_view(described))
+        echo(described if as_json else run_view(described))
         return
     found = anatomy(preset, changes or [])
-    _print(found if as_json else anatomy_view(found))
+    echo(found if as_json else anatomy_view(found))
 
 
 @app.command("export", rich_help_panel="Hugging Face")
@@ -294,9 +276,9 @@ def export_command(
         planned = plan_run(find_run(what, runs, experiments), folder, numbers, weights)
     else:
         planned = plan_preset(what, changes or [], seed, folder, numbers)
-    _print(str(planned))
+    echo(str(planned))
     planned.write(tokenizer)
-    _print(f"transformers.AutoModelForCausalLM.from_pretrained({str(folder)!r})")
+    echo(f"transformers.AutoModelForCausalLM.from_pretrained({str(folder)!r})")
 
 
 @app.command("import", rich_help_panel="Hugging Face")
@@ -310,7 +292,7 @@ def import_command(
     from harness.experiments.importing import checkpoint_view, describe_checkpoint
 
     found = describe_checkpoint(folder)
-    _print(found if as_json else checkpoint_view(found))
+    echo(found if as_json else checkpoint_view(found))
 
 
 @new.command("experiment")
@@ -324,7 +306,7 @@ def new_experiment(
     from harness.experiments.scaffold import new_experiment as write
 
     path = write(name, folder)
-    _print(f"{path}\nablate plan {path}")
+    echo(f"{path}\nablate plan {path}")
 
 
 @new.command("component")
@@ -339,7 +321,7 @@ def new_component(
 
     where = "" if folder == Path("variants") else f" --folder {folder}"
     slot = component.partition("/")[0]
-    _print(f"{write(component, folder)}\nablate components {slot}{where}")
+    echo(f"{write(component, folder)}\nablate components {slot}{where}")
 
 
 @app.command(rich_help_panel="Experiments")
@@ -356,11 +338,11 @@ def clean(
 
     runs, experiments = _stores(results)
     found = list(removable(runs, experiments, orphans))
-    _print(removable_table(found))
+    echo(removable_table(found))
     for item in found if yes else []:
         item.attempt.remove()
     if found:
-        _print("removed" if yes else "nothing was removed: add --yes to remove these")
+        echo("removed" if yes else "nothing was removed: add --yes to remove these")
 
 
 @app.command(rich_help_panel="Results")
@@ -373,147 +355,6 @@ def dashboard(
     from harness.dashboard_process import serve_dashboard
 
     sys.exit(serve_dashboard(results, port, headless))
-
-
-@bench.command("train")
-def bench_train(
-    changes: Changed = None,
-    batch_size: BatchSize = 8,
-    seq_len: SeqLen = 256,
-    threads: Threads = 1,
-    rounds: Rounds = 7,
-    compiled: Annotated[bool, typer.Option(help="Also time torch.compile.")] = True,
-    workers: Annotated[bool, typer.Option(help="Also time two workers against one.")] = True,
-    device: Device = "cpu",
-    as_json: Json = False,
-) -> None:
-    """Time a training step against transformers' Qwen3 and against the machine's own peak."""
-    from harness.bench.train import bench_training, training_view
-    from harness.bench.workload import read_workload
-
-    workload = read_workload(changes or [], batch_size, seq_len, device, threads)
-    found = bench_training(workload, rounds, compiled, workers, _console(stderr=True))
-    _print(found if as_json else training_view(found))
-
-
-@bench.command("moe")
-def bench_moe(
-    changes: Changed = None,
-    batch_size: BatchSize = 8,
-    seq_len: SeqLen = 256,
-    threads: Threads = 1,
-    rounds: Rounds = 7,
-    device: Device = "cpu",
-    as_json: Json = False,
-) -> None:
-    """Time a training step with 8 experts, of which a token meets 2, against transformers."""
-    from harness.bench.moe import MIXTURE, bench_mixture, mixture_view
-    from harness.bench.workload import read_workload
-
-    changes = [f"ffn={MIXTURE}", *(changes or [])]
-    workload = read_workload(changes, batch_size, seq_len, device, threads)
-    found = bench_mixture(workload, rounds, _console(stderr=True))
-    _print(found if as_json else mixture_view(found))
-
-
-@bench.command("optimizers")
-def bench_optimizers(
-    changes: Changed = None,
-    preset: Annotated[str, typer.Option(help="The variant to begin with.")] = "tiny",
-    batch_size: BatchSize = 8,
-    seq_len: SeqLen = 256,
-    threads: Threads = 1,
-    rounds: Rounds = 15,
-    device: Device = "cpu",
-    as_json: Json = False,
-) -> None:
-    """Time the update by each optimizer against the forward and backward pass before it."""
-    from harness.bench.optimizers import bench_updates, updates_view
-    from harness.bench.workload import Workload
-    from harness.experiments.named_variant import named_variant
-    from harness.training.environment import choose_device
-
-    spec = named_variant(preset, changes or [])
-    workload = Workload(spec, batch_size, seq_len, choose_device(device), threads)
-    found = bench_updates(workload, rounds, _console(stderr=True))
-    _print(found if as_json else updates_view(found))
-
-
-@bench.command("saves")
-def bench_saves_command(
-    changes: Changed = None,
-    batch_size: BatchSize = 8,
-    seq_len: SeqLen = 128,
-    threads: Threads = 1,
-    rounds: Rounds = 15,
-    device: Device = "cpu",
-    preset: Annotated[str, typer.Option(help="The variant to begin with.")] = "tiny",
-    results: Results = None,
-    as_json: Json = False,
-) -> None:
-    """Time a checkpoint and other notes of a run, on the disk where results are kept."""
-    from harness.bench.saves import bench_saves, saves_view
-    from harness.bench.workload import Workload
-    from harness.experiments.named_variant import named_variant
-    from harness.store.root import results_root
-    from harness.training.environment import choose_device
-
-    spec = named_variant(preset, changes or [])
-    workload = Workload(spec, batch_size, seq_len, choose_device(device), threads)
-    found = bench_saves(workload, rounds, results_root(results), _console(stderr=True))
-    _print(found if as_json else saves_view(found))
-
-
-@bench.command("decode")
-def bench_decode(
-    changes: Changed = None,
-    prompt: Annotated[int, typer.Option(min=1, help="Tokens of a prompt.")] = 128,
-    new: Annotated[int, typer.Option(min=1, help="Tokens that follow it.")] = 128,
-    batch_size: BatchSize = 1,
-    threads: Threads = 1,
-    rounds: Rounds = 7,
-    device: Device = "cpu",
-    as_json: Json = False,
-) -> None:
-    """Time greedy decoding, with and without a cache, against transformers' `generate`."""
-    from harness.bench.decode import bench_decoding, decoding_view
-    from harness.bench.workload import read_workload
-
-    changes = [f"max_seq_len={prompt + new}", *(changes or [])]
-    workload = read_workload(changes, batch_size, prompt, device, threads)
-    found = bench_decoding(workload, new, rounds, _console(stderr=True))
-    _print(found if as_json else decoding_view(found))
-
-
-@bench.command("attention")
-def bench_attention(
-    changes: Changed = None,
-    kinds: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="An attention component, or a mapping of its name and options; may be repeated. "
-            "The others are compared with the first.",
-        ),
-    ] = None,
-    shortest: Annotated[int, typer.Option(min=1, help="Tokens; doubled up to the longest.")] = 256,
-    longest: Annotated[int, typer.Option(min=1, help="Tokens at most.")] = 4096,
-    batch_size: BatchSize = 1,
-    threads: Threads = 1,
-    rounds: Rounds = 7,
-    device: Device = "cpu",
-    as_json: Json = False,
-) -> None:
-    """Time attention components alone, forward and backward, over sequences of growing length.
-
-    By default: full attention, a window of 256 tokens, linear attention and the gated delta rule.
-    """
-    from harness.bench.attention import KINDS, attention_view, bench_kinds
-    from harness.bench.workload import read_workload
-
-    workload = read_workload(changes or [], batch_size, longest, device, threads)
-    console = _console(stderr=True)
-    found = bench_kinds(workload, kinds or KINDS, shortest, rounds, console)
-    _print(found if as_json else attention_view(found))
 
 
 def main() -> None:
@@ -548,22 +389,6 @@ def _stores(root: Path | None) -> "tuple[RunStore, ExperimentStore]":
 
     path = results_root(root)
     return RunStore(path), ExperimentStore(path)
-
-
-def _console(stderr: bool = False) -> "Console":
-    from rich.console import Console
-
-    return Console(stderr=stderr)
-
-
-def _print(*parts: "RenderableType | dict[str, Any] | list[Any]") -> None:
-    for part in parts:
-        if isinstance(part, dict | list):
-            print(json.dumps(part, indent=2, allow_nan=False, default=str))
-        elif isinstance(part, str):
-            print(part)
-        else:
-            _console().print(part)
 
 
 def _fail(message: str, code: int) -> None:
