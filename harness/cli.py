@@ -132,18 +132,29 @@ def train(
 
 
 @app.command(rich_help_panel="Experiments")
-def compare(name: Name, results: Results = None, as_json: Json = False) -> None:
+def compare(
+    name: Name,
+    until: Annotated[
+        Literal["step", "tokens", "flops", "seconds"] | None,
+        typer.Option(help="Also say after how much of this an arm is where the other one ends."),
+    ] = None,
+    results: Results = None,
+    as_json: Json = False,
+) -> None:
     """Print the verdicts of an experiment from its stored tables."""
     from harness.analysis.compare import compare as compare_runs
     from harness.analysis.rendering import comparison_tables
+    from harness.analysis.speedup import speedup_lines
     from harness.analysis.summary import comparison_dict
 
     tables = _stores(results)[1].open(name)
     comparison = compare_runs(tables.plan, tables.runs)
+    sooner = list(speedup_lines(tables.plan, tables.curves, until)) if until else []
     if as_json:
-        echo(comparison_dict(comparison, tables.plan))
+        found = comparison_dict(comparison, tables.plan)
+        echo(found | {"until": sooner} if until else found)
     else:
-        echo(*comparison_tables(comparison, tables.plan))
+        echo(*comparison_tables(comparison, tables.plan), *sooner)
 
 
 @app.command(rich_help_panel="Experiments")
