@@ -1,5 +1,6 @@
 """A small store, and the app on top of it."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,14 @@ def results(tmp_path_factory):
     corrupt.parent.mkdir()
     corrupt.write_text("{")
     return root
+
+
+@pytest.fixture(autouse=True)
+def main_module():
+    """Take back what the app has put in its place: processes that start later would import it."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
 
 
 @pytest.fixture
