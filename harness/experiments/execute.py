@@ -76,15 +76,7 @@ def _train(run: RunConfig, attempt: Attempt, how: Execution, last: list[Measurem
     seed, config, device = run.effective_seed, run.train, how.device
     peak_flops = training_peak(PRECISION.build(run.variant.precision.train), device)
     forget_peak_memory(device)
-    dataset = load_dataset(run.data)
-    torch.manual_seed(address(seed, "build"))  # for components that draw although they should not
-    model = LanguageModel(run.variant).initialize(seed)
-    if run.init_from:
-        run.init_from.load_into(model)
-    model.to(device)
-    model.checkpointing = config.gradient_checkpointing
-    if config.compile:
-        model.compile_trunk()
+    dataset, model = load_dataset(run.data), _new_model(run, device)
     cost = measure_cost(run.variant, config.seq_len)
     flops = training_flops(run.variant, config, cost)
     order = batches(dataset, config.batch_size, config.seq_len, seed, device)
@@ -131,6 +123,20 @@ def _train(run: RunConfig, attempt: Attempt, how: Execution, last: list[Measurem
         best_step=best,
         best_weights_sha256=best_weights,
     )
+
+
+def _new_model(run: RunConfig, device: torch.device) -> LanguageModel:
+    """Return the model as it is before its first step."""
+    seed = run.effective_seed
+    torch.manual_seed(address(seed, "build"))  # for components that draw although they should not
+    model = LanguageModel(run.variant).initialize(seed)
+    if run.init_from:
+        run.init_from.load_into(model)
+    model.to(device)
+    model.checkpointing = run.train.gradient_checkpointing
+    if run.train.compile:
+        model.compile_trunk()
+    return model
 
 
 def _of_branches(attempt: Attempt) -> dict[str, float]:
