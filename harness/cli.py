@@ -149,7 +149,9 @@ def compare(
 
     tables = _stores(results)[1].open(name)
     comparison = compare_runs(tables.plan, tables.runs)
-    sooner = list(speedup_lines(tables.plan, tables.curves, until)) if until else []
+    pairs = [(contrast.arm, contrast.baseline) for contrast in comparison.contrasts]
+    metric = tables.plan["metric"]
+    sooner = list(speedup_lines(pairs, tables.curves, metric, until)) if until else []
     if as_json:
         found = comparison_dict(comparison, tables.plan)
         echo(found | {"until": sooner} if until else found)

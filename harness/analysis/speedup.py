@@ -1,8 +1,7 @@
 """How soon an arm reaches the loss that another one ends at."""
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
@@ -54,10 +53,11 @@ def speedup(curves: pd.DataFrame, arm: str, against: str, metric: str, unit: str
     return estimate(shares.tolist(), LEVEL_OF_MEANS)
 
 
-def speedup_lines(plan: Mapping[str, Any], curves: pd.DataFrame, unit: str) -> Iterator[str]:
-    """Say of each contrast how soon the arm is where the other one ends."""
-    metric = plan["metric"]
-    for arm, against in plan["contrasts"].values():
+def speedup_lines(
+    pairs: Iterable[tuple[str, str]], curves: pd.DataFrame, metric: str, unit: str
+) -> Iterator[str]:
+    """Say of each arm and what it is compared with how soon it is where the other one ends."""
+    for arm, against in pairs:
         shares = shares_spent(curves, arm, against, metric, unit)
         found = speedup(curves, arm, against, metric, unit)
         goal = f"the last {metric} of {against}"

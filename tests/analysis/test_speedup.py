@@ -57,8 +57,8 @@ def test_shares_are_by_seed(curves):
 
 
 def test_what_never_gets_there_is_told(curves):
-    plan = {"metric": "val_loss", "contrasts": {"primary": ["fast", "slow"], "b": ["slow", "fast"]}}
-    first, second = speedup_lines(plan, curves, "tokens")
+    pairs = [("fast", "slow"), ("slow", "fast")]
+    first, second = speedup_lines(pairs, curves, "val_loss", "tokens")
     assert first == (
         "fast reaches the last val_loss of slow after 50% (50% to 50%) of its tokens, n = 2; "
         "1 of 3 never"

@@ -40,7 +40,7 @@ MUTATIONS = (
     of("dropout is keyed by the process", LOOP, 'f"micro-batch {i}", step)', 'f"micro-batch {i}", step + id(self))'),
     of("evaluations begin anew", LOOP, COUNTERS, COUNTERS + "; self.counters.evaluations = 0"),
     of("steps are counted anew", LOOP, COUNTERS, COUNTERS + "; self.counters.step = 0"),
-    of("branches are followed again", LOOP, COUNTERS, COUNTERS + "; self.counters.branches = 0"),
+    of("branches are followed again", LOOP, "self._go_on_from(state)", "self._go_on_from(state); self.counters.branches = 0"),
     of("shorter sequences are charged as whole ones", LOOP, COUNTERS, COUNTERS + "; self.counters.shorter = {}"),
     of("the average of weights is lost", LOOP, "self.average.restore(state.tensors, self.counters.step)", "pass"),
     of("the average does not know its age", LOOP, "self.average.restore(state.tensors, self.counters.step)", "self.average.restore(state.tensors, 0)"),
