@@ -133,3 +133,15 @@ def test_how_much_sooner_muon_gets_there_is_told_as_measured():
     told = f"`{muon}` reaches the last loss of `{adamw}` after {share.mean:.0%} of its steps"
     page = re.sub(r"\s+", " ", PAGE.read_text())
     assert f"{told} (95 % interval {share.low:.0%} to {share.high:.0%}, n = {share.n})" in page
+
+
+def test_how_soon_another_recipe_has_the_published_loss_is_told_as_measured():
+    _, tables = stored("reference-4")
+    (published,) = tables.runs[tables.runs["arm"] == "as_published"].to_dict("records")
+    assert (published["steps"], published["tokens"]) == (250, 1_024_000)
+    pair = ("recipe", "as_published")
+    share = speedup(tables.curves, *pair, tables.plan["metric"], "tokens").mean
+    assert speedup(tables.curves, *pair, tables.plan["metric"], "seconds").mean < 1 / 3
+    page = re.sub(r"\s+", " ", PAGE.read_text())
+    assert f"ends at a loss of {published['val_loss']:.3f} on the text here" in page
+    assert f"reaches it after {share:.0%} of the tokens" in page
