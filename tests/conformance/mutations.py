@@ -146,7 +146,7 @@ MUTATIONS = (
     of("R3-19", "Muon climbs", MUON_STEP, "alpha=-group", "alpha=group"),
     of("R3-20", "the first step's factor is lost", WARMUP, "min(self.first + spent / self.warmup, 1.0)", "min(spent / self.warmup, 1.0)"),
     of("R3-21", "the rate may end above its peak", WARMUP, "Final = Annotated[float, Field(ge=0, le=1)]", "Final = Annotated[float, Field(ge=0)]"),
-    of("R3-22", "only the first group follows the schedule", LOOP, 'group["lr"] = factor', 'optimizer.param_groups[0]["lr"] = factor'),
+    of("R3-22", "only the first group follows the schedule", LOOP, 'group["lr"] = factor', 'self.optimizer.param_groups[0]["lr"] = factor'),
     of("R3-26", "the rate is not logged", LOOP, "lr=steps[-1].lr", "lr=0.0"),
     of("R3-27", "parts of a batch may differ", "harness/training/config.py", "if self.batch_size % self.micro_batches:", "if False:"),
     of("R4-23", "the norm after clipping is logged", LOOP, "grad_norm=grad_norm.item()", "grad_norm=min(grad_norm.item(), self.config.grad_clip)"),
