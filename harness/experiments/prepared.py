@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from harness.analysis.exposure import Exposure, exposure_notes
 from harness.core.cost import Cost
 from harness.data.dataset import Dataset, TokenDataset
+from harness.data.probes import ProbeDataset
+from harness.errors import ConfigError
 from harness.experiments.planned import PlannedArm
 from harness.training.config import TrainConfig
 
@@ -23,9 +25,12 @@ def prepare(planned: PlannedArm, dataset: Dataset) -> PreparedArm:
     """Look at the data of an arm.
 
     Raises:
-        ConfigError: they do not fill one batch.
+        ConfigError: they do not fill one batch, or a stage would cut them where it must not.
     """
     train, cost = planned.arm.train, planned.matched.cost
+    if isinstance(dataset, ProbeDataset) and train.lengths != {train.seq_len}:
+        cut = "a shorter seq_len would cut a probe's examples; stages may have a smaller batch_size"
+        raise ConfigError.at(("stages",), cut)
     per_epoch = dataset.order(train.batch_size, train.seq_len, seed=0).tokens_per_epoch
     tokens = planned_tokens(train, cost)
     return PreparedArm(

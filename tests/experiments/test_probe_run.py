@@ -64,3 +64,12 @@ def test_a_row_too_short_for_an_example_is_told_with_its_line(small, tmp_path):
     assert ended.code == 2
     assert "seq_len: must be 9 or more, the length of an example, but got 8" in ended.err
     assert "both.yaml:" in ended.err
+
+
+def test_stages_that_would_cut_examples_are_refused(small, tmp_path):
+    data = small(analysis={"metric": "val_accuracy"}, seeds=1)
+    data["base"]["data"] = {"corpus": RECALL}
+    data["base"]["train"]["stages"] = [{"until": 0.5, "seq_len": 16}]
+    ended = ablate("plan", write_yaml(tmp_path / "x.yaml", data), results=tmp_path / "results")
+    assert ended.code == 2
+    assert "train.stages: a shorter seq_len would cut a probe's examples" in ended.err
