@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from lab import ablate, write_yaml
+from lab import ablate, attempts, write_yaml
 
 from harness.data.dataset import load_dataset
 from harness.experiments.execution import Execution
@@ -88,14 +88,15 @@ def test_a_probe_is_not_asked_for_text(train):
     assert attempt.read_result().cause is None and attempt.read_samples() is None
 
 
-def test_what_goes_wrong_is_written_down_and_the_run_is_done(train, tmp_path):
-    """A component of a user that cannot decode, although it trains."""
+def test_what_goes_wrong_is_written_down_and_the_run_is_done(small, tmp_path):
+    """A component of a user that cannot decode, although it trains; known to that process alone."""
     folder = tmp_path / "own"
     (folder / "attention").mkdir(parents=True)
     (folder / "attention" / "no_cache.py").write_text(NO_CACHE)
-    _, attempt = train(
-        components=[str(folder)], arms={"only": {"variant": {"attention": "no_cache"}}}
-    )
+    own = {"components": [str(folder)], "arms": {"only": {"variant": {"attention": "no_cache"}}}}
+    file = write_yaml(tmp_path / "x.yaml", small(**{**ONE, **own}))
+    assert ablate("run", file, "--inline", results=tmp_path / "results").code == 0
+    (attempt,) = attempts(tmp_path / "results")
     assert str(attempt.status) == "done" and attempt.has_weights
     samples = attempt.read_samples()
     assert samples.samples == [] and "keeps nothing" in samples.cause
