@@ -211,7 +211,7 @@ class Training:
             share = 1.0 if len(parts) == 1 else part.n_targets / n_targets.clamp(min=1)
             (loss.total * share).backward()
             losses = loss.objective.detach(), torch.as_tensor(loss.auxiliary).detach()
-            sums += torch.stack([value.cpu() * share for value in losses])
+            sums += torch.stack([(value * share).cpu() for value in losses])
         objective, auxiliary = sums.tolist()
         return objective, auxiliary
 
