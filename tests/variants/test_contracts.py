@@ -25,7 +25,10 @@ def test_every_component_keeps_its_contracts(contract, subject):
 def test_the_contracts_reach_every_component_and_alias():
     held = {(subject.slot, subject.name) for _, subject in CASES}
     for slot, registry in SLOTS.items():
-        assert {(slot, name) for name in [*registry, *registry.aliases()]} <= held
+        # of this package: other tests read runs whose components are in folders of their own
+        ours = [name for name in registry if registry[name].__module__.startswith("variants.")]
+        assert len(ours) > 1
+        assert {(slot, name) for name in [*ours, *registry.aliases()]} <= held
 
 
 @pytest.mark.parametrize(
