@@ -78,12 +78,9 @@ def bench_optimizers(
 ) -> None:
     """Time the update by each optimizer against the forward and backward pass before it."""
     from harness.bench.optimizers import bench_updates, updates_view
-    from harness.bench.workload import Workload
-    from harness.experiments.named_variant import named_variant
-    from harness.training.environment import choose_device
+    from harness.bench.workload import preset_workload
 
-    spec = named_variant(preset, changes or [])
-    workload = Workload(spec, batch_size, seq_len, choose_device(device), threads)
+    workload = preset_workload(preset, changes or [], batch_size, seq_len, device, threads)
     found = bench_updates(workload, rounds, console(stderr=True))
     echo(found if as_json else updates_view(found))
 
@@ -102,13 +99,10 @@ def bench_saves_command(
 ) -> None:
     """Time a checkpoint and other notes of a run, on the disk where results are kept."""
     from harness.bench.saves import bench_saves, saves_view
-    from harness.bench.workload import Workload
-    from harness.experiments.named_variant import named_variant
+    from harness.bench.workload import preset_workload
     from harness.store.root import results_root
-    from harness.training.environment import choose_device
 
-    spec = named_variant(preset, changes or [])
-    workload = Workload(spec, batch_size, seq_len, choose_device(device), threads)
+    workload = preset_workload(preset, changes or [], batch_size, seq_len, device, threads)
     found = bench_saves(workload, rounds, results_root(results), console(stderr=True))
     echo(found if as_json else saves_view(found))
 

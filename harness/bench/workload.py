@@ -9,6 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from harness.core.spec import VariantSpec
+from harness.experiments.named_variant import named_variant
 from harness.experiments.overrides import apply_overrides
 from harness.training.environment import choose_device
 
@@ -46,6 +47,24 @@ class Workload:
             "device": str(self.device),
             "threads": self.threads,
         }
+
+
+def preset_workload(
+    preset: str,
+    changes: Sequence[str],
+    batch_size: int,
+    seq_len: int,
+    device: Literal["cpu", "cuda"],
+    threads: int,
+) -> Workload:
+    """Return the workload of a preset with changes.
+
+    Raises:
+        ConfigError: no such preset, or a change that it does not take.
+        AblateError: torch sees no such device.
+    """
+    spec = named_variant(preset, changes)
+    return Workload(spec, batch_size, seq_len, choose_device(device), threads)
 
 
 def read_workload(
