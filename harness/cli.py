@@ -156,7 +156,7 @@ def compare(
         found = comparison_dict(comparison, tables.plan)
         echo(found | {"until": sooner} if until else found)
     else:
-        echo(*comparison_tables(comparison, tables.plan), *sooner)
+        echo(*comparison_tables(comparison, tables.plan, tables.latency), *sooner)
 
 
 @app.command(rich_help_panel="Experiments")
@@ -180,6 +180,21 @@ def results(
         return
     view = experiments_view(experiments) if name is None else runs_view(experiments.open(name))
     echo(view.data if as_json else view.table)
+
+
+@app.command(rich_help_panel="Experiments")
+def report(
+    name: Name,
+    out: Annotated[
+        Path | None, typer.Option(help="Where it goes; default: into the experiment's folder.")
+    ] = None,
+    results: Results = None,
+) -> None:
+    """Write an experiment as one HTML page that stands alone, and as Markdown with its charts."""
+    from harness.report.write import write_report
+
+    for path in write_report(_stores(results)[1], name, out):
+        echo(str(path))
 
 
 @app.command(rich_help_panel="Architectures")

@@ -28,6 +28,7 @@ import pandas as pd
 from harness.errors import AblateError, unknown
 from harness.store.atomic import write_bytes, write_json, write_text
 from harness.store.errors import StoreError
+from harness.store.latency import Latency, read_latency
 from harness.store.names import check_name, is_name
 from harness.store.tables import Plan, columns_of_sets, empty_curves, empty_runs
 
@@ -44,6 +45,7 @@ class ExperimentTables:
     plan: Plan
     runs: pd.DataFrame
     curves: pd.DataFrame
+    latency: Latency | None = None
 
 
 class ExperimentStore:
@@ -83,6 +85,7 @@ class ExperimentStore:
             plan=plan,
             runs=runs.assign(**dict.fromkeys(new, math.nan)),
             curves=_read_table(folder / "curves.parquet", empty_curves()),
+            latency=read_latency(folder, plan),
         )
 
     def write_plan(self, plan: Plan) -> None:
