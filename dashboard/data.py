@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from harness.analysis.compare import Comparison, compare
+from harness.analysis.values import report_runs
 from harness.errors import AblateError
 from harness.store.errors import StoreError
 from harness.store.experiments import ExperimentStore
@@ -71,7 +72,8 @@ def load_all(store: ExperimentStore, names: list[str]) -> tuple[list[Experiment]
 
 def losses(experiment: Experiment) -> Iterator[str]:
     """Name each run that will not count as things stand: `mqa, seed 3: failed (out of memory)`."""
-    lost = experiment.runs[experiment.runs["status"].isin(LOST)]
+    runs = report_runs(experiment.runs)
+    lost = runs[runs["status"].isin(LOST)]
     for run in lost.to_dict("records"):
         cause = f" ({run['cause']})" if pd.notna(run["cause"]) else ""
         yield f"{run['arm']}, seed {run['seed']}: {run['status']}{cause}"

@@ -4,23 +4,21 @@ import pandas as pd
 
 from harness.analysis.contrasts import Contrast
 from harness.analysis.families import Pair
-from harness.analysis.pairing import pair_up, usable
+from harness.analysis.pairing import pair_up
+from harness.analysis.values import seed_values
 from harness.store.tables import Plan
 
+BySeed = dict[int, float]
 
-def seed_differences(plan: Plan, runs: pd.DataFrame, contrast: Contrast) -> dict[int, float]:
+
+def seed_differences(plan: Plan, runs: pd.DataFrame, contrast: Contrast) -> BySeed:
     """Return the paired differences behind a contrast, by seed."""
     pair = Pair(contrast.name, contrast.arm, contrast.baseline)
-    return {
-        seed: difference
-        for seed in plan["seeds"]
-        for difference in pair_up(runs[runs["seed"] == seed], pair, plan["metric"]).differences
-    }
+    pairs = pair_up(plan, runs, pair, plan["metric"])
+    return dict(zip(pairs.seeds, pairs.differences, strict=True))
 
 
-def values_by_seed(plan: Plan, runs: pd.DataFrame, arm: str) -> dict[int, float]:
+def values_by_seed(plan: Plan, runs: pd.DataFrame, arm: str) -> BySeed:
     """Return what the mean of an arm is of, by seed."""
-    metric = plan["metric"]
-    ours = usable(runs[runs["arm"] == arm], metric)
-    means = ours.groupby("seed", as_index=False)[metric].mean()
-    return dict(zip(means["seed"].tolist(), means[metric].tolist(), strict=True))
+    values = seed_values(plan, runs, plan["metric"])[arm].dropna()
+    return dict(zip(map(int, values.index), values.tolist(), strict=True))
