@@ -24,7 +24,7 @@ def build_report(tables: ExperimentTables, others: Mapping[str, ExperimentTables
         verdicts(plan, runs, comparison),
         scope(plan, comparison),
         design(plan),
-        *tuning(plan, runs),
+        *tuning(plan, runs, comparison.spent),
         learning(plan, runs, tables.curves, comparison),
         costs(plan, comparison, tables.latency),
         *conditions(plan, others),

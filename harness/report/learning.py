@@ -11,6 +11,7 @@ from harness.analysis.seeds import values_by_seed
 from harness.analysis.titles import title
 from harness.analysis.traces import CurveView, Trace, traces
 from harness.analysis.units import percent
+from harness.analysis.values import report_runs
 from harness.report.charts.intervals import IntervalRow, interval_chart
 from harness.report.charts.lines import Line, Point, line_chart
 from harness.report.document import Figure, Section
@@ -42,10 +43,7 @@ def _curves(plan: Plan, runs: pd.DataFrame, curves: pd.DataFrame) -> Iterator[Fi
 
 def _answering(plan: Plan, runs: pd.DataFrame) -> pd.DataFrame:
     """Return the runs that answer the question; of a tuned arm, those at what was chosen."""
-    if "purpose" in runs:
-        runs = runs[runs["purpose"] == "report"]
-    if "setting" not in runs:
-        return runs
+    runs = report_runs(runs)
     chosen = {name: (arm.get("tuning") or {}).get("chosen") for name, arm in plan["arms"].items()}
     at = runs["arm"].map({name: value for name, value in chosen.items() if _is_number(value)})
     return runs[runs["setting"].isna() | at.isna() | (runs["setting"] == at)]

@@ -55,8 +55,7 @@ def reproduce(plan: Plan, runs: pd.DataFrame) -> Section:
 
 
 def _spent(runs: pd.DataFrame) -> list[tuple[str, str]]:
-    purposes = runs["purpose"] if "purpose" in runs else pd.Series("report", index=runs.index)
-    trained = runs.assign(purpose=purposes).drop_duplicates("run_id")
+    trained = runs.drop_duplicates("run_id")
     found = []
     for purpose, ours in trained.groupby("purpose", sort=True):
         flops, hours = ours["flops"].sum(), ours["seconds"].sum() / 3600

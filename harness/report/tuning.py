@@ -1,81 +1,127 @@
 """How the loss depends on what was tuned: a result of its own."""
 
+import math
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 
 from harness.analysis.titles import title
-from harness.report.charts.lines import Line, line_chart
-from harness.report.document import Block, Figure, Paragraph, Section, Table
+from harness.analysis.tuning import setting_name
+from harness.analysis.values import ArmFit, fit_of, read_at, report_runs, usable
+from harness.report.charts.lines import Line, Point, line_chart
+from harness.report.document import Block, Bullets, Figure, Section, Table
 from harness.report.style import arm_classes
-from harness.report.words import setting_words
-from harness.store.status import Status
+from harness.report.words import number, setting_words
 from harness.store.tables import Plan
 
-_PURPOSES = {
-    "tuning": "chosen by: tuning seeds, which answer nothing",
-    "report": "answered by: report seeds, around what was chosen",
-}
+_POINTS_OF_A_PARABOLA = 33
 
 
-def tuning(plan: Plan, runs: pd.DataFrame) -> Iterator[Section]:
-    """Draw the loss against the tuned setting, where something was tuned."""
+def tuning(plan: Plan, runs: pd.DataFrame, spent: list[str]) -> Iterator[Section]:
+    """Draw the loss against the tuned setting, where something was tuned; tell its price."""
     tune = plan.get("tune")
     if not tune:
         return
-    blocks: list[Block] = [_table(plan)]
-    if key := tune.get("key"):
-        metrics = {"tuning": tune["metric"], "report": plan["metric"]}
-        for purpose, caption in _PURPOSES.items():
-            blocks += _figure(
-                plan, runs[runs["purpose"] == purpose], metrics[purpose], key, caption
-            )
-    else:
-        space = "A space of settings was searched at random, with the same trials for every arm."
-        blocks.append(Paragraph(space))
+    blocks: list[Block] = [_table(plan, runs)]
+    if spent:
+        blocks.append(Bullets(spent))
+    if tune["key"] is not None:
+        blocks += [*_trials(plan, runs), *_reported(plan, runs)]
     yield Section("Tuning", blocks)
 
 
-def _table(plan: Plan) -> Table:
+def _table(plan: Plan, runs: pd.DataFrame) -> Table:
+    columns = ["arm", "chosen", "tried", "diverged", "at the edge", "fitted optimum", "at it"]
     rows = []
     for name, arm in plan["arms"].items():
         tuned = arm.get("tuning") or {}
-        tried = tuned.get("tried", [])
-        report = ", ".join(f"{value:g}" for value in tuned.get("report", []) if _is_number(value))
-        edge = "yes: its verdicts are refused" if tuned.get("at_edge") else "no"
-        spent = str(tuned.get("trials_spent", "-"))
-        rows.append([name, setting_words(tuned), str(len(tried)), report or "-", edge, spent])
-    columns = ["arm", "chosen", "tried", "reported at", "at the edge", "tuning runs"]
+        trials = runs[(runs["arm"] == name) & (runs["purpose"] == "tuning")]
+        fit = fit_of(plan, runs, name)
+        rows.append(
+            [
+                name,
+                setting_words(tuned),
+                f"{len(tuned.get('tried', []))} on {len(plan['tune']['seeds'])} seeds",
+                str((trials["status"] == "diverged").sum()),
+                "yes: refused" if tuned.get("at_edge") else "no",
+                _optimum(fit),
+                number(fit.minimum if fit else None),
+            ]
+        )
     return Table("What was chosen", columns, rows)
 
 
-def _figure(
-    plan: Plan, runs: pd.DataFrame, metric: str, key: str, caption: str
-) -> Iterator[Figure]:
-    there = metric in runs and "setting" in runs
-    done = runs[runs["status"] == Status.DONE] if there else runs.head(0)
-    done = done.dropna(subset=["setting", metric]) if there else done
-    if done.empty:
-        return
-    purpose = str(done["purpose"].iloc[0])
-    classes = arm_classes(plan)
+def _optimum(fit: ArmFit | None) -> str:
+    if fit is None:
+        return "-"
+    return f"{fit.optimum:.3g}" + (", at an end of the three" if fit.clamped else "")
+
+
+def _trials(plan: Plan, runs: pd.DataFrame) -> Iterator[Figure]:
+    """Draw what settings were chosen by."""
+    metric = plan["tune"]["metric"]
+    trials = runs[runs["purpose"] == "tuning"]
     lines = []
-    for arm, ours in done.groupby("arm", sort=False):
+    for arm, ours in _by_arm(plan, trials, metric):
         means = ours.groupby("setting", as_index=False)[metric].mean()
         points = list(zip(means["setting"].tolist(), means[metric].tolist(), strict=True))
-        dots = [
-            (
-                (run["setting"], run[metric]),
-                f"{arm} at {run['setting']:g}, seed {run['seed']}: {run[metric]:.4f}",
-            )
-            for run in ours.to_dict("records")
-        ]
-        lines.append(Line(str(arm), classes[str(arm)], points, dots=dots))
-    what, settings = title(metric), sorted(done["setting"].unique())
-    svg = line_chart(f"{what} against {key}", key, what, lines, log_ticks=settings)
-    alt = f"{what} against {key} on {purpose} seeds"
-    yield Figure(f"tuning-{purpose}", svg, alt, f"{caption}. Lines: means; dots: seeds.")
+        lines.append(Line(arm, arm_classes(plan)[arm], points, dots=_dots(ours, metric)))
+    caption = "What settings were chosen by: means over the tuning seeds, which answer nothing."
+    yield from _figure("tuning", plan, metric, lines, caption)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float)
+def _reported(plan: Plan, runs: pd.DataFrame) -> Iterator[Figure]:
+    """Draw what the verdicts are made of: the report seeds around what was chosen."""
+    metric = plan["metric"]
+    lines = []
+    for arm, ours in _by_arm(plan, report_runs(runs), metric):
+        fit, dots, style = fit_of(plan, runs, arm), _dots(ours, metric), arm_classes(plan)[arm]
+        points = _parabola(fit) if fit else []
+        best = {f"{arm}: {fit.minimum:.4f} at {fit.optimum:.3g}": _lowest(fit)} if fit else {}
+        lines.append(Line(arm, style, points, dots=dots, marks=best))
+    caption = (
+        "What the verdicts are made of: report seeds around what was chosen, the parabola through "
+        "their means, and its minimum (diamond)."
+    )
+    yield from _figure("tuning-report", plan, metric, lines, caption)
+
+
+def _by_arm(plan: Plan, runs: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    done = usable(runs, metric).dropna(subset=["setting"])
+    for arm in plan["arms"]:
+        ours = done[done["arm"] == arm]
+        if len(ours):
+            yield arm, ours
+
+
+def _dots(runs: pd.DataFrame, metric: str) -> list[tuple[Point, str]]:
+    return [
+        (
+            (run["setting"], run[metric]),
+            f"{run['arm']} at {run['setting']:.3g}, seed {run['seed']}: {run[metric]:.4f}",
+        )
+        for run in runs.to_dict("records")
+    ]
+
+
+def _parabola(fit: ArmFit) -> list[Point]:
+    low, high = math.log(fit.settings[0]), math.log(fit.settings[-1])
+    at = np.exp(np.linspace(low, high, _POINTS_OF_A_PARABOLA)).tolist()
+    means = np.array([fit.means])
+    return [(setting, float(read_at(fit.settings, means, setting)[0])) for setting in at]
+
+
+def _lowest(fit: ArmFit) -> Point:
+    return fit.optimum, fit.minimum
+
+
+def _figure(
+    name: str, plan: Plan, metric: str, lines: list[Line], caption: str
+) -> Iterator[Figure]:
+    ticks = sorted({x for line in lines for (x, _), _ in line.dots})
+    if not ticks:
+        return
+    setting, what = setting_name(plan["tune"]["key"]), title(metric)
+    heading = f"{what} against the {setting}"
+    yield Figure(name, line_chart(heading, setting, what, lines, log_ticks=ticks), heading, caption)

@@ -1,10 +1,13 @@
 """A stored experiment with everything that a report may meet, made without training."""
 
+import math
+
 import pandas as pd
 
 from harness.store.experiments import ExperimentStore
 
 HOSTILE = "a|b</script><script>alert(1)</script> [x](http://evil.example) *c*_d_ & $e$"
+OPTIMUM = 0.0045
 RATES = (0.002, 0.004, 0.008)
 NOISE = {0: 0.012, 1: -0.007, 2: 0.003, 3: -0.011, 4: 0.006}
 OFFSETS = {"mha": 0.0, "gqa": 0.002, HOSTILE: 0.05}
@@ -42,19 +45,20 @@ def arm(i, name):
 
 def tuned(plan, runs):
     """Add what `tune:` leaves: tuning runs on two seeds, report runs at three rates."""
-    tune = {"key": "train.optimizer.lr", "factor": 2.0, "points": 4, "extend": 4, "trials": None}
+    key = "train.optimizer.lr"
+    tune = {"key": key, "keys": [key], "factor": 2.0, "points": 4, "extend": 4, "trials": None}
     plan["tune"] = {**tune, "seeds": [10**6, 10**6 + 1], "protocol": "fitted", "metric": "val_bpb"}
     rows = []
     for name, about in plan["arms"].items():
         tried = [0.001, *RATES, 0.016]
         about["tuning"] = {"tried": tried, "chosen": 0.004, "at_edge": False, "trials_spent": 10}
-        about["tuning"]["report"] = list(RATES)
+        about["tuning"] |= {"report": list(RATES), "edge": None}
         for purpose, rates, seeds in (
             ("tuning", tried, plan["tune"]["seeds"]),
             ("report", RATES, plan["seeds"]),
         ):
             for rate in rates:
-                worse = 0.03 * abs((rate / 0.004) - 1)
+                worse = 0.01 * math.log2(rate / OPTIMUM) ** 2
                 ours = runs[runs["arm"] == name].head(len(seeds))
                 rows.append(
                     ours.assign(

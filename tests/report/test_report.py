@@ -5,11 +5,12 @@ import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 
 import pytest
-from stored import HOSTILE, NOISE, write
+from stored import HOSTILE, NOISE, OPTIMUM, write
 
 from harness.analysis.arms import mean_words
 from harness.analysis.compare import compare
 from harness.analysis.sentences import difference_words, interval_words, sentence
+from harness.analysis.values import fit_of
 from harness.report.build import build_report
 from harness.report.charts.svg import standalone
 from harness.report.pages import html_page, literal, markdown_page
@@ -183,12 +184,18 @@ def test_an_experiment_of_which_nothing_has_run_has_a_report(tmp_path):
 
 
 def test_tuning_is_shown_with_what_was_chosen_and_every_seed(tmp_path):
-    report = build_report(write(tmp_path, tune=True).open("heads"), {})
+    tables = write(tmp_path, tune=True).open("heads")
+    report = build_report(tables, {})
     page = Reader(html_page(report))
     assert "0.004 of 0.001 to 0.016" in page.texts
+    fits = [fit_of(tables.plan, tables.runs, arm) for arm in tables.plan["arms"]]
+    for fit in fits:
+        assert fit.optimum == pytest.approx(OPTIMUM)
+        assert f"{fit.optimum:.3g}" in page.texts and f"{fit.minimum:.3g}" in page.texts
+    assert any(text.startswith("tuning took 30 runs") for text in page.texts)
     by_name = {figure.name: figure.svg for figure in report.figures}
     for rate in (0.002, 0.004, 0.008):
         for seed in NOISE:
             assert f"gqa at {rate:g}, seed {seed}:" in by_name["tuning-report"]
-    assert "seed 1000001" in by_name["tuning-tuning"]
+    assert "seed 1000001" in by_name["tuning"]
     assert "seed 1000001" not in by_name["tuning-report"]
