@@ -37,6 +37,7 @@ import pandas as pd
 from harness.errors import AblateError, unknown
 from harness.store.atomic import write_bytes, write_json, write_text
 from harness.store.errors import StoreError
+from harness.store.latency import Latency, read_latency
 from harness.store.names import check_name, is_name
 from harness.store.tables import WHOLE, Plan, columns_of_sets, empty_curves, empty_runs
 
@@ -53,6 +54,7 @@ class ExperimentTables:
     plan: Plan
     runs: pd.DataFrame
     curves: pd.DataFrame
+    latency: Latency | None = None
 
 
 class ExperimentStore:
@@ -96,6 +98,7 @@ class ExperimentStore:
                 **dict.fromkeys(new, math.nan),
             ),
             curves=_read_table(folder / "curves.parquet", empty_curves()),
+            latency=read_latency(folder, plan),
         )
 
     def write_plan(self, plan: Plan) -> None:
