@@ -11,6 +11,7 @@ from harness.analysis.compare import Comparison, compare
 from harness.analysis.contrasts import Contrast
 from harness.analysis.families import Pair
 from harness.analysis.pairing import pair_up
+from harness.analysis.values import report_runs
 from harness.errors import AblateError
 from harness.store.errors import StoreError
 from harness.store.experiments import ExperimentStore
@@ -72,7 +73,8 @@ def load_all(store: ExperimentStore, names: list[str]) -> tuple[list[Experiment]
 
 def losses(experiment: Experiment) -> Iterator[str]:
     """Name each run that will not count as things stand: `mqa, seed 3: failed (out of memory)`."""
-    lost = experiment.runs[experiment.runs["status"].isin(LOST)]
+    runs = report_runs(experiment.runs)
+    lost = runs[runs["status"].isin(LOST)]
     for run in lost.to_dict("records"):
         cause = f" ({run['cause']})" if pd.notna(run["cause"]) else ""
         yield f"{run['arm']}, seed {run['seed']}: {run['status']}{cause}"
@@ -81,12 +83,9 @@ def losses(experiment: Experiment) -> Iterator[str]:
 def seed_differences(experiment: Experiment, contrast: Contrast) -> dict[int, float]:
     """Return the paired differences behind a contrast, by seed."""
     pair = Pair(contrast.name, contrast.arm, contrast.baseline)
-    runs, metric = experiment.runs, experiment.plan["metric"]
-    return {
-        seed: difference
-        for seed in experiment.plan["seeds"]
-        for difference in pair_up(runs[runs["seed"] == seed], pair, metric).differences
-    }
+    plan = experiment.plan
+    pairs = pair_up(plan, experiment.runs, pair, plan["metric"])
+    return dict(zip(pairs.seeds, pairs.differences, strict=True))
 
 
 def positions(experiment: Experiment) -> pd.DataFrame:

@@ -150,7 +150,7 @@ def compare(
     tables = _stores(results)[1].open(name)
     comparison = compare_runs(tables.plan, tables.runs)
     pairs = [(contrast.arm, contrast.baseline) for contrast in comparison.contrasts]
-    metric = tables.plan["metric"]
+    metric = tables.plan["metric"].rpartition("/")[2]  # a set is scored at the end alone
     sooner = list(speedup_lines(pairs, tables.curves, metric, until)) if until else []
     if as_json:
         found = comparison_dict(comparison, tables.plan)

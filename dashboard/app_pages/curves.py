@@ -18,7 +18,7 @@ _NOT_MEASURED = {"seed", "step", "tokens", "flops", "seconds", "fraction"}
 
 def _measured(experiments: list[Experiment]) -> list[str]:
     """List what there are curves of: the first experiment's metric, then the others."""
-    found = [experiments[0].plan["metric"]]
+    found = [experiments[0].plan["metric"].rpartition("/")[2]]
     for experiment in experiments:
         numbers = experiment.curves.dropna(axis="columns", how="all").select_dtypes("number")
         found += [name for name in numbers.columns if name not in _NOT_MEASURED]

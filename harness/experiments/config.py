@@ -14,6 +14,7 @@ from harness.data.config import DataConfig
 from harness.experiments.evaluation_set import EvaluationSet
 from harness.experiments.initial_weights import InitialWeights
 from harness.experiments.run_config import SAMPLES
+from harness.experiments.tuning_config import Tune
 from harness.quantities import Fraction
 from harness.schema import Frozen
 from harness.training.config import TrainConfig
@@ -50,6 +51,7 @@ class Experiment(Frozen):
     match: Literal["none"] | dict[str, Any] = Field(
         default_factory=lambda: {"train_flops": "1%", "by": "d_ff"}
     )
+    tune: dict[str, Any] | None = None
     analysis: Analysis = Field(default_factory=Analysis)
     evaluate: list[Any] = Field(default_factory=list)
     samples: int = Field(default=SAMPLES, ge=0, le=64)
@@ -138,3 +140,9 @@ class Resolved:
     contrasts: dict[str, tuple[str, str]]
     match: Match | None
     component_folders: tuple[Path, ...]
+    tune: Tune | None = None
+
+    @property
+    def is_staged(self) -> bool:
+        """Whether what finished runs find may ask for more runs."""
+        return self.tune is not None

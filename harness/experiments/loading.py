@@ -12,7 +12,7 @@ from harness.errors import ConfigError
 from harness.errors import Path as KeyPath
 from harness.experiments.config import Resolved
 from harness.experiments.overrides import override
-from harness.experiments.plan import make_plan
+from harness.experiments.plan import make_plan, plan_again
 from harness.experiments.planned import ExperimentPlan
 from harness.experiments.prepared import PreparedArm, prepare
 from harness.experiments.resolve import combinations, resolve
@@ -36,6 +36,17 @@ class Loaded:
         """
         try:
             return make_plan(self.resolved, store, device, self.source.name)
+        except ConfigError as error:
+            raise self._located(error) from None
+
+    def plan_again(self, plan: ExperimentPlan) -> ExperimentPlan:
+        """Ask again which runs are needed, now that more have ended.
+
+        Raises:
+            SourceError: a setting that is to be tried is not accepted.
+        """
+        try:
+            return plan_again(plan)
         except ConfigError as error:
             raise self._located(error) from None
 
