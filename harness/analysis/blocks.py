@@ -18,8 +18,8 @@ and squared it claims 6.1 % falsely (four seeds, five arms, a third of the error
 
 
 @dataclass(frozen=True)
-class Family:
-    """Contrasts that are judged together; arrays have an entry for each on their last axis."""
+class Estimates:
+    """Of contrasts that are judged together; arrays have an entry for each on their last axis."""
 
     difference: Array
     sd: Array
@@ -59,7 +59,7 @@ def judge_family(
     pilot: int | None = None,
     evaluation_error: Array | float = 0.0,
     documents: int = 2,
-) -> Family:
+) -> Estimates:
     """Estimate a family of contrasts.
 
     Args:
@@ -68,9 +68,6 @@ def judge_family(
         pilot: Take variances from so many of the first seeds only; None: from all.
         evaluation_error: Of each contrast, by the choice of documents.
         documents: How many there are, for the degrees of freedom of that error.
-
-    Source: F. E. Satterthwaite, "An approximate distribution of estimates of variance components",
-    Biometrics Bulletin 2 (1946) 110-114, for `share`.
     """
     within = np.asarray(contrasts) @ values  # ... contrast, seed
     n = within.shape[-1]
@@ -79,15 +76,27 @@ def judge_family(
     scale = np.sum(np.square(contrasts), axis=-1)  # of an interaction it is not that of a pair
     seed_variance = moderated(variance / scale) * scale / n
     of_documents = np.broadcast_to(np.square(evaluation_error), seed_variance.shape)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        whole = seed_variance + of_documents
-        parts = seed_variance / whole, of_documents / whole
-        share = parts[0] ** PLUGGED_IN + parts[1] ** 2 * (known_from - 1) / max(documents - 1, 1)
-    return Family(
+    return Estimates(
         difference=within.mean(axis=-1),
         sd=np.sqrt(variance),
         seed_error=np.sqrt(seed_variance),
         evaluation_error=np.sqrt(of_documents),
-        share=np.where(of_documents > 0, np.minimum(share, 1.0), 1.0),
+        share=share_of_seeds(seed_variance, of_documents, known_from - 1, documents),
         reference=reference(contrasts, known_from),
     )
+
+
+def share_of_seeds(
+    seeds: Array | float, of_documents: Array | float, df: int, documents: int
+) -> Array:
+    """Return the seeds' degrees of freedom `df` over those of the sum of two squared errors.
+
+    Source: F. E. Satterthwaite, "An approximate distribution of estimates of variance components",
+    Biometrics Bulletin 2 (1946) 110-114.
+    """
+    of_documents = np.asarray(of_documents)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        whole = seeds + of_documents
+        one, other = seeds / whole, of_documents / whole
+        share = one**PLUGGED_IN + other**2 * df / max(documents - 1, 1)
+    return np.where(of_documents > 0, np.minimum(share, 1.0), 1.0)

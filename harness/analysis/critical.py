@@ -49,8 +49,8 @@ class Reference:
     """Critical values at each of the tabulated levels, falling."""
     with_known: Array
     """The same if the variances were known."""
-    sds: Array
-    """Of each contrast, the quantiles of its moderated sd over the true one: (contrast, bin)."""
+    variances: Array
+    """Draws of the contrasts' own variances over the true ones: (draw, contrast)."""
 
     def critical(self, alpha: float, share: Array | float = 1.0) -> Array:
         """Return the critical value at which the family's chance of a false claim is `alpha`.
@@ -79,21 +79,22 @@ def reference(contrasts: Contrasts, n: int) -> Reference:
     if correlated.shape == (1, 1):  # Student's t: no simulation
         tail = np.exp(_LOG_ALPHAS) / 2
         middle = (np.arange(_BINS) + 0.5) / _BINS
-        sds = np.sqrt(special.chdtri(n - 1, 1 - middle) / (n - 1))
+        variances = special.chdtri(n - 1, 1 - middle)[:, None] / (n - 1)
         known, seeds = -special.ndtri(tail), -special.stdtrit(n - 1, tail)
-        return Reference(n, seeds, known, sds[None])
+        return Reference(n, seeds, known, variances)
     rank = correlated.shape[1]
     rng, found = np.random.default_rng(0), []
     for _ in range(_DRAWS // _CHUNK):
         noise = rng.standard_normal((_CHUNK, n - 1, rank)) @ correlated.T
-        sds = np.sqrt(moderated((noise**2).mean(axis=1)))
+        variances = (noise**2).mean(axis=1)
         direction = rng.standard_normal((_CHUNK, rank))
         direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-        found.append((np.abs(direction @ correlated.T), sds))
-    sizes, sds = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    binned = np.sort(sds, axis=0).reshape(_BINS, -1, len(contrasts)).mean(axis=1).T
-    seeds, known = (_critical_values((sizes / by).max(axis=1), rank) for by in (sds, 1.0))
-    return Reference(n, seeds, known, binned)
+        sizes = np.abs(direction @ correlated.T)
+        found.append((sizes.max(axis=1), (sizes / np.sqrt(moderated(variances))).max(axis=1)))
+    known, seeds = (
+        _critical_values(np.concatenate(parts), rank) for parts in zip(*found, strict=True)
+    )
+    return Reference(n, seeds, known, variances)
 
 
 def moderated(variances: Array) -> Array:

@@ -68,7 +68,7 @@ def test_a_variance_is_drawn_towards_the_mean_of_its_family():
     assert moderated(np.array([3.0])) == [3.0]
 
 
-def test_quantiles_of_sds_are_those_of_chi_for_a_single_contrast():
-    sds = reference(against_first(2), 7).sds[0]
-    assert np.mean(sds**2) == pytest.approx(1.0, abs=5e-3)
-    assert np.median(sds) == pytest.approx(np.sqrt(stats.chi2.median(6) / 6), rel=1e-3)
+def test_draws_of_variances_are_chi_squared():
+    alone, together = reference(against_first(2), 7), reference(against_first(4), 7)
+    assert np.median(alone.variances) == pytest.approx(stats.chi2.median(6) / 6, rel=2e-3)
+    assert together.variances.mean(axis=0) == pytest.approx([1.0] * 3, abs=0.05)
