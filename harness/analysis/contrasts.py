@@ -55,7 +55,8 @@ def contrast_of(plan: Plan, runs: pd.DataFrame, pair: Pair, family: Family) -> C
     verdict = Verdict.REFUSED
     if reason is None:
         assert found.low is not None and found.high is not None  # four pairs have an interval
-        verdict = judge(found.low, found.high, metric=plan["metric"])
+        direction = plan.get("maximise")
+        verdict = judge(found.low, found.high, metric=plan["metric"], maximise=direction)
     needed = None
     if verdict is Verdict.NOT_RESOLVED:
         needed = seeds_needed(found.mean or 0.0, found.sd or 0.0, level)
