@@ -90,7 +90,13 @@ def contrast_of(
     limit, verdict = margin.value if margin else None, Verdict.REFUSED
     if reason is None:
         assert interval and narrow  # four pairs have intervals
-        verdict = judge(interval, metric=plan["metric"], margin=limit, narrow=narrow)
+        verdict = judge(
+            interval,
+            metric=plan["metric"],
+            margin=limit,
+            narrow=narrow,
+            maximise=plan.get("maximise"),
+        )
     question = judged.question(alpha)
     needed = None
     if verdict is Verdict.NOT_RESOLVED and question:
