@@ -143,6 +143,7 @@ def compare(
 ) -> None:
     """Print the verdicts of an experiment from its stored tables."""
     from harness.analysis.compare import compare as compare_runs
+    from harness.analysis.effects_view import effects_dict, effects_tables
     from harness.analysis.rendering import comparison_tables
     from harness.analysis.speedup import speedup_lines
     from harness.analysis.summary import comparison_dict
@@ -153,10 +154,11 @@ def compare(
     metric = tables.plan["metric"]
     sooner = list(speedup_lines(pairs, tables.curves, metric, until)) if until else []
     if as_json:
-        found = comparison_dict(comparison, tables.plan)
+        found = comparison_dict(comparison, tables.plan) | effects_dict(tables.plan, tables.runs)
         echo(found | {"until": sooner} if until else found)
     else:
-        echo(*comparison_tables(comparison, tables.plan), *sooner)
+        by_factor = effects_tables(tables.plan, tables.runs)
+        echo(*comparison_tables(comparison, tables.plan), *by_factor, *sooner)
 
 
 @app.command(rich_help_panel="Experiments")

@@ -45,8 +45,8 @@ def objections(plan: Plan, runs: pd.DataFrame, pair: Pair, difference: Estimate)
     if _sources(ours, pair.arm) & _sources(ours, pair.baseline):
         yield "the arms share runs: equal configurations need a replica to be compared"
     for arm in (pair.arm, pair.baseline):
-        if lacking := _lacking(plan, ours[ours["arm"] == arm], plan["metric"]):
-            yield f"{arm} lacks {lacking}"
+        if missing := lacking(plan, ours[ours["arm"] == arm], plan["metric"]):
+            yield f"{arm} lacks {missing}"
     environments = sorted(usable(ours, plan["metric"])["environment"].unique())
     if len(environments) > 1:
         yield f"runs of different environments are not pooled ({', '.join(environments)})"
@@ -77,7 +77,7 @@ def _sources(runs: pd.DataFrame, arm: str) -> set[tuple[str, str]]:
     return set(zip(ours["run_id"], measurements, strict=True))
 
 
-def _lacking(plan: Plan, runs: pd.DataFrame, metric: str) -> str:
+def lacking(plan: Plan, runs: pd.DataFrame, metric: str) -> str:
     """Name the seeds without a usable run and what became of them: `seed 3 (failed)`."""
     states = {seed: "not planned" for seed in plan["seeds"] if seed not in set(runs["seed"])}
     for run in runs.drop(usable(runs, metric).index).to_dict("records"):

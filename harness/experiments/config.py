@@ -12,6 +12,7 @@ from harness.core.match import Axis
 from harness.core.spec import VariantSpec
 from harness.data.config import DataConfig
 from harness.experiments.evaluation_set import EvaluationSet
+from harness.experiments.factors import MAX_RUNS, Combine, read_combine
 from harness.experiments.initial_weights import InitialWeights
 from harness.experiments.run_config import SAMPLES
 from harness.quantities import Fraction
@@ -21,7 +22,6 @@ from harness.training.config import TrainConfig
 METRICS = ("val_bpb", "val_loss", "val_accuracy", "val_perplexity")
 Patch = dict[str, Any]
 
-MAX_RUNS = 10_000
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 
 
@@ -43,6 +43,7 @@ class Experiment(Frozen):
     base: Patch = Field(default_factory=dict)
     arms: dict[str, Patch | None] = Field(default_factory=dict)
     factors: dict[str, dict[str, Patch | None]] = Field(default_factory=dict)
+    combine: Combine = "all"
     baseline: str | None = None
     contrasts: dict[str, str] = Field(default_factory=dict)
     seeds: int | list[int] = 5
@@ -64,6 +65,11 @@ class Experiment(Frozen):
                 f"must be letters, digits, '.', '_' and '-' (it names a folder), but got {name!r}"
             )
         return name
+
+    @field_validator("combine", mode="before")
+    @classmethod
+    def _is_a_way(cls, combine: object) -> object:
+        return read_combine(combine)
 
     @field_validator("seeds", mode="before")
     @classmethod

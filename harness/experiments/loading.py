@@ -11,11 +11,12 @@ from harness.data.dataset import load_dataset
 from harness.errors import ConfigError
 from harness.errors import Path as KeyPath
 from harness.experiments.config import Resolved
+from harness.experiments.factors import combinations, read_combine
 from harness.experiments.overrides import override
 from harness.experiments.plan import make_plan
 from harness.experiments.planned import ExperimentPlan
 from harness.experiments.prepared import PreparedArm, prepare
-from harness.experiments.resolve import combinations, resolve
+from harness.experiments.resolve import resolve
 from harness.experiments.yaml_source import Source, SourceError, read_yaml
 from harness.store.runs import RunStore
 from harness.training.environment import choose_device
@@ -101,8 +102,8 @@ def _levels_of(data: Mapping[str, Any]) -> dict[str, list[KeyPath]]:
     ):
         return {}
     try:
-        arms = combinations(factors)
-    except ConfigError:
+        arms = combinations(factors, read_combine(data.get("combine", "all")))
+    except (ConfigError, ValueError):
         return {}
     return {
         arm: [("factors", factor, level) for factor, level in reversed(levels.items())]

@@ -11,6 +11,7 @@ from harness.errors import AblateError, ConfigError, Problem
 from harness.experiments.blame import describe
 from harness.experiments.config import Arm, Resolved
 from harness.experiments.evaluation_set import HELD_OUT
+from harness.experiments.factors import way_of
 from harness.experiments.fairness import differs, held_equal
 from harness.experiments.final_scoring import FinalScoring, final_scorings
 from harness.experiments.planned import ExperimentPlan, PlannedArm, PlannedRun
@@ -179,6 +180,12 @@ def _record(
             )
         },
         "seeds": experiment.seed_list,
+        "factors": {
+            "combine": way_of(experiment.combine),
+            "levels": {name: list(levels) for name, levels in experiment.factors.items()},
+        }
+        if experiment.factors
+        else None,
         "arms": recorded,
         "runs": [_run_record(run, store) for run in runs],
     }

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness.analysis.effects_view import design_lines
 from harness.analysis.units import count, size
 from harness.experiments.planned import ExperimentPlan
 from harness.experiments.power import resolution
@@ -28,6 +29,7 @@ def plan_view(
     lines = [
         _sentence("held equal", record["held_equal"]),
         _sentence("differs", record["differs"] or ["neither a setting nor a cost"]),
+        *design_lines(record),
         *_same_runs(record),
         *_updates(record),
         f"runs: {len(plan.runs)} ({len(plan.arms)} arms x {len(record['seeds'])} seeds), "

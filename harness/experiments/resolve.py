@@ -3,8 +3,6 @@
 Nothing is built or trained here.
 """
 
-import itertools
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +14,6 @@ from harness.core.spec import BASELINE, VariantSpec
 from harness.data.config import DataConfig
 from harness.errors import AblateError, ConfigError, Problem, unknown
 from harness.experiments.config import (
-    MAX_RUNS,
     METRICS,
     NAME,
     Arm,
@@ -27,6 +24,7 @@ from harness.experiments.config import (
     Resolved,
 )
 from harness.experiments.evaluation_set import read_options, sets_of
+from harness.experiments.factors import MAX_RUNS, combinations
 from harness.experiments.initial_weights import InitialWeights
 from harness.experiments.merge import merge
 from harness.interop.checkpoint import read_variant
@@ -121,12 +119,14 @@ def _patches(experiment: Experiment) -> dict[str, tuple[Patch, dict[str, str]]]:
         patches = {name: (patch or {}, dict[str, str]()) for name, patch in experiment.arms.items()}
     else:
         patches = {}
-        for name, levels in combinations(experiment.factors).items():
+        for name, levels in combinations(experiment.factors, experiment.combine).items():
             patch: Patch = {}
             for factor, level in levels.items():
                 patch = merge(patch, experiment.factors[factor][level] or {})
             patches[name] = (patch, levels)
     kind = "arms" if experiment.arms else "factors"
+    if experiment.arms and experiment.combine != "all":
+        raise ConfigError.at(("combine",), "says how `factors` are combined, and here are `arms`")
     for name in patches:
         if not NAME.fullmatch(name):
             message = f"must be named with letters, digits, '.', '_' and '-', but got {name!r}"
@@ -137,25 +137,6 @@ def _patches(experiment: Experiment) -> dict[str, tuple[Patch, dict[str, str]]]:
         runs = f"{len(patches)} arms x {len(experiment.seed_list)} seeds"
         raise ConfigError.at(("seeds",), f"{runs} are more than {MAX_RUNS} runs")
     return patches
-
-
-def combinations(factors: Mapping[str, Mapping[str, object]]) -> dict[str, dict[str, str]]:
-    """Return the level of each factor for each arm of the product, by the arm's name.
-
-    Raises:
-        ConfigError: two arms would have the same name, or they are too many.
-    """
-    n_arms = math.prod(map(len, factors.values()))
-    if n_arms > MAX_RUNS:
-        raise ConfigError.at(("factors",), f"{n_arms} arms are more than {MAX_RUNS} runs")
-    arms: dict[str, dict[str, str]] = {}
-    for levels in itertools.product(*factors.values()):
-        name = "-".join(levels)
-        if name in arms:
-            message = f"two combinations of levels are named {name!r}; rename a level"
-            raise ConfigError.at(("factors",), message)
-        arms[name] = dict(zip(factors, levels, strict=True))
-    return arms
 
 
 def _check_parts(patch: Patch, *prefix: str) -> None:
