@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from harness.core.match import Axis
 from harness.core.spec import VariantSpec
 from harness.data.config import DataConfig
+from harness.experiments.condition_keys import Conditions
 from harness.experiments.evaluation_set import EvaluationSet
 from harness.experiments.factors import MAX_RUNS, Combine, read_combine
 from harness.experiments.initial_weights import InitialWeights
@@ -35,7 +36,7 @@ class Analysis(Frozen):
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
 
 
-class Experiment(Frozen):
+class Experiment(Conditions):
     """The keys of an experiment's file."""
 
     name: str

@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 PARTS = ("variant", "data", "train")
 INIT_FROM = "init_from"  # beside the parts: a folder with weights to begin with
-NOT_YET = {"tune": "tuning per arm", "designs": "several designs", "scales": "several scales"}
+NOT_YET = {"tune": "tuning per arm"}
 
 
 def resolve(data: Mapping[str, object], folder: Path) -> Resolved:
@@ -58,10 +58,10 @@ def resolve(data: Mapping[str, object], folder: Path) -> Resolved:
     problems: list[Problem] = []
     arms: dict[str, Arm] = {}
     patches = _patches(experiment)
-    _check_parts(experiment.base, "base")
+    check_parts(experiment.base, "base")
     for name, (patch, levels) in patches.items():
         try:
-            _check_parts(patch)
+            check_parts(patch)
             arm = _resolve_arm(experiment, name, patch, levels, folder)
         except ConfigError as error:
             problems += error.within("arms", name).problems
@@ -139,7 +139,12 @@ def _patches(experiment: Experiment) -> dict[str, tuple[Patch, dict[str, str]]]:
     return patches
 
 
-def _check_parts(patch: Patch, *prefix: str) -> None:
+def check_parts(patch: Patch, *prefix: str) -> None:
+    """Check the keys of a patch.
+
+    Raises:
+        ConfigError: an unknown one, or a part that is no mapping.
+    """
     problems = []
     for key, value in patch.items():
         if key == INIT_FROM:
