@@ -172,4 +172,4 @@ def settings_of_scales(main: Plan, scales: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _base_width(arm: Mapping[str, Any]) -> int | None:
-    return (arm.get("variant", {}).get("init") or {}).get("base_width")
+    return arm.get("variant", {}).get("mup_base_width")

@@ -120,7 +120,7 @@ def _resized(base: Mapping[str, Any], patch: Mapping[str, Any], mup: bool) -> di
     merged = merge(base, {key: value for key, value in patch.items() if key != "variant"})
     merged["variant"] = with_preset(before, patch.get("variant") or {})
     if mup:
-        merged["variant"]["init"] = {**merged["variant"].get("init", {}), **before["init"]}
+        merged["variant"]["mup_base_width"] = before["mup_base_width"]
     return merged
 
 
@@ -189,5 +189,4 @@ def _with_base_width(base: Mapping[str, Any]) -> dict[str, Any]:
     width = variant.get("d_model")
     if not isinstance(width, int):
         raise ConfigError.at(("parametrization",), "mup needs `base.variant.d_model`, or a preset")
-    variant["init"] = {"base_width": width, **(variant.get("init") or {})}
-    return {**base, "variant": variant}
+    return {**base, "variant": {"mup_base_width": width, **variant}}

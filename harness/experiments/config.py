@@ -108,15 +108,17 @@ class MatchOptions(Frozen):
     params: Fraction | None = None
     active_params: Fraction | None = None
     non_embedding_params: Fraction | None = None
-    by: Literal["d_ff"] = "d_ff"
+    kv_bytes: Fraction | None = None
+    by: str = "d_ff"
 
 
 @dataclass(frozen=True)
 class Match:
-    """What is made equal between arms, by changing `d_ff`, and how nearly."""
+    """What is made equal between arms, by changing which dimension, and how nearly."""
 
     axis: Axis
     tolerance: float
+    by: str
 
 
 @dataclass(frozen=True)

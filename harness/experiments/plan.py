@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from harness.core.cost import measure_cost, training_bytes
-from harness.core.match import AXES, Matched, match_d_ff
+from harness.core.match import AXES, Matched, match
 from harness.errors import AblateError, ConfigError, Problem
 from harness.experiments.blame import describe
 from harness.experiments.config import Arm, Resolved
@@ -64,7 +64,8 @@ def _plan_arms(resolved: Resolved, device: torch.device) -> dict[str, PlannedArm
 def _plan_arm(
     arm: Arm, target: PlannedArm | None, resolved: Resolved, device: torch.device
 ) -> PlannedArm:
-    seq_len, d_ff = arm.train.seq_len, arm.variant.dims.d_ff
+    seq_len = arm.train.seq_len
+    by = resolved.match.by if resolved.match else "d_ff"
     try:
         checkpointing = arm.train.gradient_checkpointing
         rows = arm.train.batch_size // arm.train.micro_batches
@@ -76,11 +77,11 @@ def _plan_arm(
             message = f"{needs} for weights, gradients, moments and activations; {has}"
             raise ConfigError.at((), message)
         if target is None or resolved.match is None or arm.variant == target.arm.variant:
-            matched = Matched(arm.variant, measure_cost(arm.variant, seq_len), 0.0, d_ff)
+            matched = Matched.unchanged(arm.variant, measure_cost(arm.variant, seq_len), by)
         else:
             axis, tolerance = resolved.match.axis, resolved.match.tolerance
             goal = AXES[axis][1](target.matched.cost)
-            matched = match_d_ff(arm.variant, goal, axis, tolerance, seq_len)
+            matched = match(arm.variant, goal, axis, tolerance, seq_len, by)
         flops = training_flops(matched.spec, arm.train, matched.cost)
     except ConfigError as error:
         raise error.within("variant") from None
@@ -170,7 +171,11 @@ def _record(
         "alpha": experiment.analysis.alpha,
         "contrasts": {name: list(pair) for name, pair in resolved.contrasts.items()},
         "match": resolved.match
-        and {"axis": resolved.match.axis, "within": resolved.match.tolerance},
+        and {
+            "axis": resolved.match.axis,
+            "within": resolved.match.tolerance,
+            "by": resolved.match.by,
+        },
         "held_equal": held_equal(list(recorded.values()), resolved.match),
         "differs": differs(recorded, resolved.baseline),
         "evaluate": {

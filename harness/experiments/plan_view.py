@@ -119,15 +119,17 @@ def _arms(record: dict[str, Any]) -> Table:
     lengths = {arm["cost"]["cache_seq_len"] for arm in record["arms"].values()}
     cache = f"cache,\nT={lengths.pop()}" if len(lengths) == 1 else "cache"
     matches = ["match"] if record["match"] else []
-    for column in ("d_ff", "params", "FLOPs/\ntoken", cache, *matches):
+    by = record["match"]["by"] if record["match"] else "d_ff"
+    for column in (by.replace(".", ".\n"), "params", "FLOPs/\ntoken", cache, *matches):
         table.add_column(column, justify="right")
     for name, arm in record["arms"].items():
         matched, cost = arm["matched"], arm["cost"]
-        moved = matched["d_ff"] != matched["d_ff_before"]
+        moved = matched["after"] != matched["before"]
+        as_written = "-" if matched["after"] is None else str(matched["after"])
         table.add_row(
             Text(name + (" *" if name == record["baseline"] else "")),
             Text(", ".join(describe_changes(arm["changes"])) or "-"),
-            f"{matched['d_ff_before']} → {matched['d_ff']}" if moved else str(matched["d_ff"]),
+            f"{matched['before']} → {matched['after']}" if moved else as_written,
             count(cost["params"]),
             count(cost["train_flops_per_token"]),
             size(cost["cache_bytes"]),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from harness.core.dimension import WIDTHS, Dimension
 from harness.core.match import AXES
 from harness.core.registry import use_folder
 from harness.core.spec import BASELINE, VariantSpec
@@ -87,9 +88,10 @@ def resolve(data: Mapping[str, object], folder: Path) -> Resolved:
             advice = f"{one.name!r} is no text of known size; choose {one.name}/{one.metric}"
             problems.append(Problem(("analysis", "metric"), advice))
     for name, arm in arms.items():
-        if match and "d_ff" in arm.changes.get("variant", {}):
-            adjusts = "this arm sets d_ff, which `match` adjusts; add `match: none`"
-            problems.append(Problem(("arms", name, "variant", "d_ff"), adjusts))
+        if match and Dimension(match.by).is_set_by(arm.changes.get("variant", {})):
+            adjusts = f"this arm sets {match.by}, which `match` adjusts; add `match: none`"
+            path = ("arms", name, "variant", *match.by.split("."))
+            problems.append(Problem(path, adjusts))
         if experiment.analysis.metric == "val_bpb" and not arm.data.has_bytes:
             unknown_size = f"arm {name!r} is not scored on text of known size"
             message = f"{unknown_size}: there is val_loss or val_accuracy, but no val_bpb"
@@ -241,7 +243,14 @@ def _match(experiment: Experiment, problems: list[Problem]) -> Match | None:
         if len(chosen) != 1:
             raise ConfigError.at((), f"must have exactly one of {', '.join(AXES)}, or be `none`")
         axis = next(axis for axis in AXES if axis in chosen)
-        return Match(axis, chosen[axis])
+        try:
+            Dimension(options.by)
+        except ConfigError as error:
+            raise error.within("by") from None
+        if axis == "kv_bytes" and options.by in WIDTHS:
+            hint = "name what does, as in {kv_bytes: 1%, by: attention.n_kv_heads}"
+            raise ConfigError.at(("by",), f"{options.by} does not change cache bytes: {hint}")
+        return Match(axis, chosen[axis], options.by)
     except ConfigError as error:
         problems += error.within("match").problems
         return None

@@ -128,7 +128,7 @@ def test_how_rates_were_chosen_at_each_size_is_said(under):
     assert "neither tuned" in settings_of_scales(main, scales)
     main, *scales = plans(tune={"key": "train.optimizer.lr"})
     assert settings_of_scales(main, scales) == "each size is tuned by itself"
-    main, *scales = plans(variant={"init": {"base_width": 64}})
+    main, *scales = plans(variant={"mup_base_width": 64})
     assert "from width 64 by muP" in settings_of_scales(main, scales)
 
 

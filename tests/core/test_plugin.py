@@ -45,7 +45,7 @@ SCRIPT = """
 import json, sys
 from pathlib import Path
 from harness.core.cost import measure_cost
-from harness.core.match import match_d_ff
+from harness.core.match import match
 from harness.core.registry import use_folder
 from harness.core.spec import VariantSpec
 from harness.errors import ConfigError
@@ -65,7 +65,7 @@ print(json.dumps({
     "alias": read("hard").ffn[0].to_dict(),
     "identity": read({"name": "leaky", "slope": 0.1}).identity()["ffn"],
     "same cost": gelu == leaky,
-    "matched": match_d_ff(read("leaky"), swiglu, "params", 0.01, 32).spec.dims.d_ff,
+    "matched": match(read("leaky"), swiglu, "params", 0.01, 32).spec.dims.d_ff,
     "misspelled option": refusal({"name": "leaky", "slop": 0.3}),
     "wrong type": refusal({"name": "leaky", "slope": "0.3"}),
     "misspelled name": refusal("leeky"),

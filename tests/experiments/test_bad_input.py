@@ -182,8 +182,23 @@ def test_an_unreachable_match_names_the_granularity(small, tmp_path):
     file = block_yaml(tmp_path / "x.yaml", small(arms=arms, match={"params": "0.01%"}))
     results = tmp_path / "results"
     message = refused(ablate("run", file, results=results), results)
-    assert re.search(r"cannot be matched within 0.01%.*d_ff goes in steps of 8", message)
+    assert re.search(r"cannot be matched within 0.01%.*one step of it", message)
     assert f"{file}:{line_of(file, '', 'arms.mha.variant')}:" in message
+
+
+@pytest.mark.parametrize(
+    ("match", "where", "message"),
+    [
+        ({"params": "1%", "by": "d_fff"}, "match.by", "Did you mean 'd_ff'?"),
+        ({"kv_bytes": "1%"}, "match.by", "d_ff does not change cache bytes: name what does"),
+        ({"params": "1%", "kv_bytes": "1%"}, "match", "exactly one of"),
+    ],
+)
+def test_what_match_cannot_do_is_refused_at_its_line(small, tmp_path, match, where, message):
+    file = block_yaml(tmp_path / "x.yaml", small(match=match))
+    results = tmp_path / "results"
+    found = refused(ablate("plan", file, results=results), results)
+    assert f"{where}: " in found and message in found
 
 
 def test_an_illegal_pair_is_refused_with_both_names(small, tmp_path):

@@ -147,7 +147,7 @@ def test_a_scale_may_begin_with_a_preset_and_keeps_the_width_of_mup(small):
     data["scales"]["tiny"] = {"variant": {"preset": "tiny", "vocab_size": 300}}
     widths = {"small": main_question(data)["base"]["variant"]}
     widths |= {one.condition.name: one.data["base"]["variant"] for one in other_conditions(data)}
-    assert {one["init"]["base_width"] for one in widths.values()} == {32}
+    assert {one["mup_base_width"] for one in widths.values()} == {32}
     assert widths["tiny"]["d_model"] != 32
 
 
