@@ -156,30 +156,55 @@ def compare(
         found = comparison_dict(comparison, tables.plan)
         echo(found | {"until": sooner} if until else found)
     else:
-        echo(*comparison_tables(comparison, tables.plan), *sooner)
+        echo(*comparison_tables(comparison, tables.plan, tables.latency), *sooner)
 
 
 @app.command(rich_help_panel="Experiments")
 def results(
     name: Annotated[str | None, typer.Argument(help="Show the runs of this experiment.")] = None,
     csv: Annotated[
-        Literal["runs", "curves", "positions", "documents", "layers"] | None,
+        Literal["runs", "curves", "positions", "documents", "layers", "arms", "contrasts"] | None,
         typer.Option(help="Print a tidy table of it as CSV, with every column."),
+    ] = None,
+    latex: Annotated[
+        Literal["arms", "contrasts"] | None,
+        typer.Option(help="Print a table of it for LaTeX (booktabs), as the report shows it."),
     ] = None,
     root: Results = None,
     as_json: Json = False,
 ) -> None:
     """List the stored experiments, or the runs of one."""
     from harness.experiments.listing import experiments_view, runs_view, tidy_csv
+    from harness.report.exports import latex_table
 
     runs, experiments = _stores(root)
-    if csv:
+    if csv or latex:
         if name is None:
-            raise AblateError(f"--csv {csv} is of one experiment: give its name")
-        print(tidy_csv(experiments.open(name), runs, csv), end="")
+            asked = f"--csv {csv}" if csv else f"--latex {latex}"
+            raise AblateError(f"{asked} is of one experiment: give its name")
+        tables = experiments.open(name)
+        if csv:
+            print(tidy_csv(tables, runs, csv), end="")
+        if latex:
+            print(latex_table(tables, latex), end="")
         return
     view = experiments_view(experiments) if name is None else runs_view(experiments.open(name))
     echo(view.data if as_json else view.table)
+
+
+@app.command(rich_help_panel="Experiments")
+def report(
+    name: Name,
+    out: Annotated[
+        Path | None, typer.Option(help="Where it goes; default: into the experiment's folder.")
+    ] = None,
+    results: Results = None,
+) -> None:
+    """Write an experiment as one HTML page that stands alone, and as Markdown with its charts."""
+    from harness.report.write import write_report
+
+    for path in write_report(_stores(results)[1], name, out):
+        echo(str(path))
 
 
 @app.command(rich_help_panel="Architectures")

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from harness.analysis.intervals import LEVEL_OF_MEANS, estimate
 from harness.analysis.verdict import METRICS_TO_MAXIMISE
 from harness.store.status import Status
 from harness.store.tables import Plan
@@ -120,6 +121,28 @@ def fit(settings: Sequence[float], losses: Floats, *, maximised: bool = False) -
         optimum = float(np.exp(min(max(vertex, low), high)))
     minimum = read_at(used, means[None], optimum)[0]
     return ArmFit(used, tuple((sign * means).tolist()), optimum, float(sign * minimum), clamped)
+
+
+def better_beyond(losses: Floats) -> int:
+    """Say on which side of what was tried something better may lie: -1 below, 1 above, 0 neither.
+
+    That is where the best mean is the outermost one, and the seeds resolve that it is lower than
+    its neighbour's (paired, 95 %).
+
+    Args:
+        losses: A row a seed, a column a setting, ascending; lower is better, infinite where a run
+            diverged.
+    """
+    finite = np.flatnonzero(np.isfinite(losses).all(axis=0))
+    if len(finite) < 2:
+        return 0
+    best = int(finite[np.argmin(losses[:, finite].mean(axis=0))])
+    side = {0: -1, losses.shape[1] - 1: 1}.get(best, 0)
+    neighbour = best - side
+    if not side or neighbour not in finite:
+        return 0
+    lower = estimate(losses[:, best] - losses[:, neighbour], LEVEL_OF_MEANS)
+    return side if lower.high is not None and lower.high < 0 else 0
 
 
 def read_at(settings: Sequence[float], losses: Floats, at: float) -> Floats:

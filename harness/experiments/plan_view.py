@@ -14,6 +14,7 @@ from harness.analysis.units import count, size
 from harness.experiments.planned import ExperimentPlan
 from harness.experiments.power import resolution
 from harness.experiments.prepared import PreparedArm, data_lines
+from harness.experiments.tuning_view import stage_words, tuning_lines
 from harness.quantities import format_duration
 
 
@@ -30,8 +31,8 @@ def plan_view(
         _sentence("differs", record["differs"] or ["neither a setting nor a cost"]),
         *_same_runs(record),
         *_updates(record),
-        f"runs: {len(plan.runs)} ({len(plan.arms)} arms x {len(record['seeds'])} seeds), "
-        f"{len(plan.runs) - len(plan.pending)} already in the store; {plan.work}",
+        *tuning_lines(plan),
+        f"runs: {_runs(plan)}; {plan.work}",
         "time: "
         + (f"about {format_duration(seconds)}" if seconds is not None else "not estimated")
         + f" on {plan.device}",
@@ -42,6 +43,14 @@ def plan_view(
     return Group(question, Text(), _arms(record), Text(), *(Text(line) for line in lines))
 
 
+def _runs(plan: ExperimentPlan) -> str:
+    if plan.resolved.is_staged:
+        return stage_words(plan)
+    stored = len(plan.runs) - len(plan.pending)
+    arms_and_seeds = f"{len(plan.arms)} arms x {len(plan.record['seeds'])} seeds"
+    return f"{len(plan.runs)} ({arms_and_seeds}), {stored} already in the store"
+
+
 def plan_dict(
     plan: ExperimentPlan, data: Mapping[str, PreparedArm], seconds: float | None
 ) -> dict[str, Any]:
@@ -49,6 +58,7 @@ def plan_dict(
     return {
         **plan.record,
         "pending": len(plan.pending),
+        "expected": dict(plan.expected),
         "seconds": seconds,
         "device": str(plan.device),
         "data": {
@@ -61,8 +71,9 @@ def plan_dict(
 def _same_runs(record: dict[str, Any]) -> Iterator[str]:
     """Name arms that are the same runs, evaluated alike."""
     by_run: dict[tuple[str, str | None], list[str]] = {}
-    for run in record["runs"][: len(record["arms"])]:  # those of one seed
-        by_run.setdefault((run["run_id"], run["measurement"]), []).append(run["arm"])
+    first = {run["arm"]: run for run in reversed(record["runs"])}  # of the same seed and trial
+    for arm in record["arms"]:
+        by_run.setdefault((first[arm]["run_id"], first[arm]["measurement"]), []).append(arm)
     for arms in by_run.values():
         if len(arms) > 1:
             yield f"the same: {', '.join(arms)}; there is nothing to compare between them"

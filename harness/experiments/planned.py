@@ -56,12 +56,13 @@ class PlannedRun:
     config: RunConfig
     run_id: str
     environment: str
-    # the stored attempt that answers for the training; it may have diverged, if that says enough
+    # the stored attempt that answers for the training; a trial's may have diverged
     done: Attempt | None
     # by name; without `held_out` what training itself evaluated is the answer
     scorings: Mapping[str, FinalScoring] = field(default_factory=dict)
     measured: Mapping[str, str] = field(default_factory=dict)  # of these, what is stored already
     lost_weights: bool = False  # trained again only because its weights were not kept
+    diverged: bool = False  # all that is in the store of it did, under the code of today
     interrupted: Attempt | None = None  # without `done`: the attempt that training goes on with
 
     @property

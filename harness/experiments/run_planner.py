@@ -133,6 +133,7 @@ class RunPlanner:
             scorings=scorings,
             lost_weights=found.lost_weights,
             interrupted=found.interrupted,
+            diverged=found.attempt is None and found.diverged is not None,
         )
         if found.attempt:
             stored = {name: one.find(found.attempt) for name, one in scorings.items()}

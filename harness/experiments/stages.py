@@ -15,9 +15,8 @@ from harness.experiments.config import Resolved
 from harness.experiments.evaluation_set import HELD_OUT
 from harness.experiments.planned import PlannedRun, Wanted
 from harness.experiments.run_planner import RunPlanner
-from harness.experiments.tuning import Tuning, choose
+from harness.experiments.tuning import AROUND, Tuning, choose, extend_report
 from harness.experiments.tuning_config import Grid, Setting, Tune, own_value
-from harness.store.status import Status
 
 
 @dataclass
@@ -39,6 +38,10 @@ def plan_stages(resolved: Resolved, planner: RunPlanner) -> Stages:
             stages.runs += tuner.runs
         stages.runs.sort(key=lambda run: (run.wanted.seed, run.wanted.trial))
     seeds = resolved.experiment.seed_list
+    if tune and isinstance(tune.search, Grid) and tune.protocol == "fitted":
+        for arm, tuning in stages.tunings.items():
+            losses = partial(_losses, resolved, planner, arm)
+            stages.tunings[arm] = extend_report(tune.search, tuning, losses)
     stages.runs += planner.plan(
         [
             Wanted(arm, seed, setting=setting)
@@ -47,7 +50,7 @@ def plan_stages(resolved: Resolved, planner: RunPlanner) -> Stages:
             for setting in _report_settings(stages.tunings.get(arm))
         ]
     )
-    n_settings = 3 if tune and tune.protocol == "fitted" else 1
+    n_settings = AROUND if tune and tune.protocol == "fitted" else 1
     stages.expected = {
         arm: n_settings * len(seeds)
         for arm, tuning in stages.tunings.items()
@@ -94,13 +97,26 @@ class _Tuner:
         return self._losses[key]
 
 
+def _losses(
+    resolved: Resolved, planner: RunPlanner, arm: str, setting: Setting
+) -> list[float] | None:
+    seeds, metric = resolved.experiment.seed_list, resolved.experiment.analysis.metric
+    runs = planner.plan([Wanted(arm, seed, setting=setting) for seed in seeds])
+    losses = [loss_of(run, metric) for run in runs]
+    known = [loss for loss in losses if loss is not None]
+    return known if len(known) == len(losses) else None
+
+
 def loss_of(run: PlannedRun, metric: str) -> float | None:
     """Return what a run has lost, lower is better; infinite if it diverged, None if unknown."""
+    if run.diverged:
+        return math.inf
     if run.is_pending or run.done is None:
         return None
-    measurement = run.measurements.get(HELD_OUT)
+    of_set, _, kind = metric.rpartition("/")
+    measurement = run.measurements.get(of_set) or run.measurements.get(HELD_OUT)
     ended = run.done.read_measurement(measurement) if measurement else run.done.read_result()
-    value = ended.metrics.get(metric) if ended and ended.status is Status.DONE else None
+    value = ended.metrics.get(kind if of_set in run.measurements else metric) if ended else None
     if value is None or math.isnan(value):
         return math.inf
-    return -value if metric in METRICS_TO_MAXIMISE else value
+    return -value if kind in METRICS_TO_MAXIMISE else value

@@ -6,17 +6,23 @@ choice, whenever and wherever it is made.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 from scipy.stats import qmc
 
+from harness.analysis.values import better_beyond
 from harness.errors import ConfigError
 from harness.experiments.tuning_config import Grid, Setting, Space, Tune, own_value, with_setting
 from harness.training.config import TrainConfig
 
 Loss = Callable[[Setting], float | None]
 """Mean over the tuning seeds, lower is better, infinite if a run diverged; None: not yet known."""
+
+Losses = Callable[[Setting], Sequence[float] | None]
+"""The same for every seed of the report."""
+AROUND = 3  # settings of a report that is fitted: the best one and its neighbours
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,25 @@ def search_grid(grid: Grid, start: float, loss: Loss, *, fitted: bool) -> Tuning
     edge = at(best) if best in (lowest, highest) else None
     around = (best - 1, best, best + 1) if fitted and edge is None else (best,)
     return Tuning([at(e) for e in exponents], at(best), edge, [at(e) for e in around])
+
+
+def extend_report(grid: Grid, tuning: Tuning, losses: Losses) -> Tuning:
+    """Report at one more value while its neighbour shows that the arm's best may lie beyond.
+
+    At most as often as the grid may be extended; if that does not suffice, the arm is at an edge.
+    """
+    report = list(tuning.report)
+    while True:
+        columns = [losses(setting) for setting in report]
+        known = [column for column in columns if column is not None]
+        side = better_beyond(np.array(known).T) if len(known) == len(columns) else 0
+        if not side:
+            return replace(tuning, report=report)
+        outermost = report[0] if side < 0 else report[-1]
+        if len(report) >= AROUND + grid.extend:
+            return replace(tuning, report=report, edge=outermost)
+        new = {grid.key: grid.value(outermost[grid.key], side)}
+        report = [new, *report] if side < 0 else [*report, new]
 
 
 def _best_draw(space: Space, loss: Loss) -> Tuning:

@@ -38,6 +38,7 @@ from harness.errors import AblateError, unknown
 from harness.store.atomic import write_bytes, write_json, write_text
 from harness.store.documents import no_documents
 from harness.store.errors import StoreError
+from harness.store.latency import Latency, read_latency
 from harness.store.names import check_name, is_name
 from harness.store.tables import WHOLE, Plan, columns_of_sets, empty_curves, empty_runs
 
@@ -55,6 +56,7 @@ class ExperimentTables:
     runs: pd.DataFrame
     curves: pd.DataFrame
     documents: pd.DataFrame = field(default_factory=no_documents)
+    latency: Latency | None = None
 
 
 class ExperimentStore:
@@ -99,6 +101,7 @@ class ExperimentStore:
             ),
             curves=_read_table(folder / "curves.parquet", empty_curves()),
             documents=_read_table(folder / "documents.parquet", no_documents()),
+            latency=read_latency(folder, plan),
         )
 
     def write_plan(self, plan: Plan) -> None:
