@@ -133,25 +133,47 @@ def train(
 
 @app.command(rich_help_panel="Experiments")
 def compare(
-    name: Name,
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="An experiment's name or file; or a CSV of runs made elsewhere, with the columns "
+            "arm, seed and a metric."
+        ),
+    ],
     until: Annotated[
         Literal["step", "tokens", "flops", "seconds"] | None,
         typer.Option(help="Also say after how much of this an arm is where the other one ends."),
     ] = None,
+    metric: Annotated[str | None, typer.Option(help="Of a CSV: the column of the metric.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="Of a CSV: the arm to compare with; default: its first.")
+    ] = None,
+    maximise: Annotated[
+        bool, typer.Option("--maximise", help="Of a CSV: more of the metric is better.")
+    ] = False,
+    alpha: Annotated[float, typer.Option(min=1e-6, max=0.5, help="Of a CSV.")] = 0.05,
+    practical: Annotated[
+        float | None, typer.Option(min=0, help="Of a CSV: the largest difference that makes none.")
+    ] = None,
     results: Results = None,
     as_json: Json = False,
 ) -> None:
-    """Print the verdicts of an experiment from its stored tables."""
+    """Print the verdicts of an experiment from its stored tables, or of runs made elsewhere."""
     from harness.analysis.compare import compare as compare_runs
+    from harness.analysis.elsewhere import Asked
     from harness.analysis.rendering import comparison_tables
     from harness.analysis.speedup import speedup_lines
     from harness.analysis.summary import comparison_dict
+    from harness.experiments.named_experiment import open_named
 
-    tables = _stores(results)[1].open(name)
+    asked = Asked(metric, baseline, maximise, alpha, practical)
+    tables = open_named(what, _stores(results)[1], asked)
+    if until and tables.curves.empty:
+        raise AblateError(f"--until needs learning curves, of which {what} has none")
     comparison = compare_runs(tables.plan, tables.runs, tables.documents)
     pairs = [(contrast.arm, contrast.baseline) for contrast in comparison.contrasts]
-    metric = tables.plan["metric"].rpartition("/")[2]  # a set is scored at the end alone
-    sooner = list(speedup_lines(pairs, tables.curves, metric, until)) if until else []
+    measured = tables.plan["metric"].rpartition("/")[2]  # a set is scored at the end alone
+    sooner = list(speedup_lines(pairs, tables.curves, measured, until)) if until else []
     if as_json:
         found = comparison_dict(comparison, tables.plan)
         echo(found | {"until": sooner} if until else found)

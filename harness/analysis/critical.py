@@ -49,6 +49,9 @@ class Reference:
     """Critical values at each of the tabulated levels, falling."""
     with_known: Array
     """The same if the variances were known."""
+    each_with_seeds: Array
+    """Critical values at which so many contrasts are beyond them on average."""
+    each_with_known: Array
     variances: Array
     """Draws of the contrasts' own variances over the true ones: (draw, contrast)."""
 
@@ -61,10 +64,15 @@ class Reference:
                 a part comes from seeds, 1 if all of it does. Critical values are convex in
                 1 / degrees of freedom, so that the line between both ends errs on the wide side.
         """
-        known, seeds = (
-            np.interp(np.log(alpha), _LOG_ALPHAS, c) for c in (self.with_known, self.with_seeds)
-        )
-        return np.asarray(known + (seeds - known) * share)
+        return _between(alpha, self.with_known, self.with_seeds, share)
+
+    def one_sided(self, alpha: float, share: Array | float = 1.0) -> Array:
+        """Return the critical value of one-sided tests, one a contrast, on either side.
+
+        Bonferroni's: with contrasts that share a baseline and are tested on different sides, a
+        two-sided critical value at twice `alpha` lets a false claim pass too often.
+        """
+        return _between(2 * alpha, self.each_with_known, self.each_with_seeds, share)
 
     def p_value(self, t: float, share: float = 1.0) -> float:
         """Return the adjusted p of a t: the `alpha` whose critical value it is."""
@@ -81,7 +89,7 @@ def reference(contrasts: Contrasts, n: int) -> Reference:
         middle = (np.arange(_BINS) + 0.5) / _BINS
         variances = special.chdtri(n - 1, 1 - middle)[:, None] / (n - 1)
         known, seeds = -special.ndtri(tail), -special.stdtrit(n - 1, tail)
-        return Reference(n, seeds, known, variances)
+        return Reference(n, seeds, known, seeds, known, variances)
     rank = correlated.shape[1]
     rng, found = np.random.default_rng(0), []
     for _ in range(_DRAWS // _CHUNK):
@@ -90,11 +98,16 @@ def reference(contrasts: Contrasts, n: int) -> Reference:
         direction = rng.standard_normal((_CHUNK, rank))
         direction /= np.linalg.norm(direction, axis=1, keepdims=True)
         sizes = np.abs(direction @ correlated.T)
-        found.append((sizes.max(axis=1), (sizes / np.sqrt(moderated(variances))).max(axis=1)))
-    known, seeds = (
-        _critical_values(np.concatenate(parts), rank) for parts in zip(*found, strict=True)
+        found.append((sizes, sizes / np.sqrt(moderated(variances))))
+    known, seeds = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Reference(
+        n=n,
+        with_seeds=_critical_values(seeds.max(axis=1), rank),
+        with_known=_critical_values(known.max(axis=1), rank),
+        each_with_seeds=_critical_values(seeds.ravel(), rank, each_of=len(contrasts)),
+        each_with_known=_critical_values(known.ravel(), rank, each_of=len(contrasts)),
+        variances=variances,
     )
-    return Reference(n, seeds, known, variances)
 
 
 def moderated(variances: Array) -> Array:
@@ -110,7 +123,12 @@ def _root(contrasts: Contrasts) -> Array:
     return np.asarray(vectors[:, kept] * np.sqrt(values[kept]))
 
 
-def _critical_values(largest: Array, rank: int) -> Array:
+def _between(alpha: float, known: Array, seeds: Array, share: Array | float) -> Array:
+    at_known, at_seeds = (np.interp(np.log(alpha), _LOG_ALPHAS, c) for c in (known, seeds))
+    return np.asarray(at_known + (at_seeds - at_known) * share)
+
+
+def _critical_values(largest: Array, rank: int, each_of: int = 1) -> Array:
     """Return the critical value at each level.
 
     A normal vector is a direction times a length that is independent of it and known in
@@ -119,13 +137,16 @@ def _critical_values(largest: Array, rank: int) -> Array:
     Args:
         largest: The largest |t| of draws of unit length.
         rank: How many dimensions there are.
+        each_of: How many contrasts there are, if the draws are of all and not of the largest: then
+            a level is of how many are beyond the critical value on average.
     """
     largest = np.sort(largest)
     body = largest[:-_TAIL].reshape(-1, _GROUP).mean(axis=1)  # far from the tail, few will do
     points = np.concatenate([body, largest[-_TAIL:]])
     weights = np.concatenate([np.full(len(body), (len(largest) - _TAIL) / len(body)), [1] * _TAIL])
     critical = np.geomspace(2e-2, 1e5, 180)
-    beyond = special.chdtrc(rank, (critical[:, None] / points) ** 2) @ weights / len(largest)
+    beyond = special.chdtrc(rank, (critical[:, None] / points) ** 2) @ weights
+    beyond *= each_of / len(largest)
     there = beyond > SMALLEST_P / 10
     logs = np.log(beyond[there])[::-1]
     rising = np.concatenate([[True], np.diff(logs) > 0])  # all of 1 at the other end

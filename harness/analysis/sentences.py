@@ -13,6 +13,9 @@ from harness.store.tables import Plan
 
 def sentence(contrast: Contrast, plan: Plan) -> str:
     """Say what may be claimed of a contrast."""
+    if plan.get("elsewhere"):
+        unknown = "in runs made elsewhere: nothing is known of what was held equal"
+        return f"{claim(contrast, plan['metric'])}, {unknown}.{advice(contrast)}"
     planned = "planned " if contrast.verdict is Verdict.REFUSED else ""
     conditions = f"{planned}{_conditions(contrast, plan)}"
     return f"{claim(contrast, plan['metric'])}, {conditions}.{advice(contrast)}"

@@ -26,21 +26,23 @@ def judge(
     metric: str,
     margin: float | None = None,
     narrow: Interval = (-float("inf"), float("inf")),
+    maximise: bool | None = None,
 ) -> Verdict:
     """Judge a difference (arm minus baseline) by its printed intervals, and by nothing else.
 
     Args:
         interval: It excludes 0, or there is no direction.
-        metric: Says which direction is better.
+        metric: What was measured.
         margin: The largest difference that makes none in practice.
         narrow: It lies within the margin, or the arms are not shown to be equal. Its level is
             `1 - 2 alpha` where that of the other is `1 - alpha`: two one-sided tests at alpha
             (D. J. Schuirmann, J. Pharmacokinet. Biopharm. 15 (1987) 657-680).
+        maximise: Which direction is better; None leaves that to what is known of the metric.
 
     Raises:
         AblateError: it is not known whether `metric` should be high or low.
     """
-    rising = is_maximised(metric)
+    rising = is_maximised(metric) if maximise is None else maximise
     low, high = interval
     is_small = margin is not None and max(-narrow[0], narrow[1]) < margin
     if low <= 0 <= high:

@@ -55,8 +55,8 @@ class ExperimentTables:
     plan: Plan
     runs: pd.DataFrame
     curves: pd.DataFrame
-    documents: pd.DataFrame = field(default_factory=no_documents)
     latency: Latency | None = None
+    documents: pd.DataFrame = field(default_factory=no_documents)
 
 
 class ExperimentStore:
@@ -100,8 +100,8 @@ class ExperimentStore:
                 **dict.fromkeys(new, math.nan),
             ),
             curves=_read_table(folder / "curves.parquet", empty_curves()),
-            documents=_read_table(folder / "documents.parquet", no_documents()),
             latency=read_latency(folder, plan),
+            documents=_read_table(folder / "documents.parquet", no_documents()),
         )
 
     def write_plan(self, plan: Plan) -> None:
