@@ -8,13 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from harness.analysis.compare import Comparison, compare
-from harness.analysis.contrasts import Contrast
-from harness.analysis.families import Pair
-from harness.analysis.pairing import pair_up
 from harness.analysis.values import report_runs
 from harness.errors import AblateError
 from harness.store.errors import StoreError
 from harness.store.experiments import ExperimentStore
+from harness.store.latency import Latency
 from harness.store.root import results_root
 from harness.store.runs import RunStore
 from harness.store.status import Status
@@ -34,6 +32,7 @@ class Experiment:
     runs: pd.DataFrame
     curves: pd.DataFrame
     comparison: Comparison
+    latency: Latency | None = None
 
     @property
     def n_planned(self) -> int:
@@ -80,14 +79,6 @@ def losses(experiment: Experiment) -> Iterator[str]:
         yield f"{run['arm']}, seed {run['seed']}: {run['status']}{cause}"
 
 
-def seed_differences(experiment: Experiment, contrast: Contrast) -> dict[int, float]:
-    """Return the paired differences behind a contrast, by seed."""
-    pair = Pair(contrast.name, contrast.arm, contrast.baseline)
-    plan = experiment.plan
-    pairs = pair_up(plan, experiment.runs, pair, plan["metric"])
-    return dict(zip(pairs.seeds, pairs.differences, strict=True))
-
-
 def positions(experiment: Experiment) -> pd.DataFrame:
     """Return the held-out loss by position of the runs whose folders are here."""
     return collect_view(experiment.plan, RunStore(results_root()), by_position)
@@ -99,11 +90,11 @@ def _load(root: str, name: str, stamp: Stamp) -> Experiment:
     store = ExperimentStore(Path(root))
     tables = store.open(name)
     try:
-        comparison = compare(tables.plan, tables.runs)
+        comparison = compare(tables.plan, tables.runs, tables.documents)
     except (LookupError, TypeError, ValueError, AttributeError) as error:  # keys of the wrong shape
         plan = store.folder(name) / "plan.json"
         raise StoreError(plan, f"corrupt or unlike runs.parquet: {error!r}") from None
-    return Experiment(name, tables.plan, tables.runs, tables.curves, comparison)
+    return Experiment(name, tables.plan, tables.runs, tables.curves, comparison, tables.latency)
 
 
 def _stamp(folder: Path) -> Stamp:

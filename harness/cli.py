@@ -60,6 +60,7 @@ def plan(
     file: File, overrides: Overrides = None, results: Results = None, as_json: Json = False
 ) -> None:
     """Show arms, matched sizes, costs, time and what the seeds can resolve; train nothing."""
+    from harness.analysis.history import history_of
     from harness.experiments.estimate import estimate_seconds
     from harness.experiments.loading import load_experiment
     from harness.experiments.plan_view import plan_dict, plan_view
@@ -69,9 +70,8 @@ def plan(
     planned = loaded.plan(runs, loaded.device())
     data = loaded.prepare_data(planned)
     seconds = estimate_seconds(planned)
-    name = planned.record["name"]
-    earlier = experiments.open(name) if name in experiments.names() else None
-    as_text = plan_view(planned, data, seconds, earlier)
+    history = history_of(planned.record, map(experiments.open, experiments.names()))
+    as_text = plan_view(planned, data, seconds, history)
     echo(plan_dict(planned, data, seconds) if as_json else as_text)
 
 
@@ -133,53 +133,100 @@ def train(
 
 @app.command(rich_help_panel="Experiments")
 def compare(
-    name: Name,
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="An experiment's name or file; or a CSV of runs made elsewhere, with the columns "
+            "arm, seed and a metric."
+        ),
+    ],
     until: Annotated[
         Literal["step", "tokens", "flops", "seconds"] | None,
         typer.Option(help="Also say after how much of this an arm is where the other one ends."),
     ] = None,
+    metric: Annotated[str | None, typer.Option(help="Of a CSV: the column of the metric.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="Of a CSV: the arm to compare with; default: its first.")
+    ] = None,
+    maximise: Annotated[
+        bool, typer.Option("--maximise", help="Of a CSV: more of the metric is better.")
+    ] = False,
+    alpha: Annotated[float, typer.Option(min=1e-6, max=0.5, help="Of a CSV.")] = 0.05,
+    practical: Annotated[
+        float | None, typer.Option(min=0, help="Of a CSV: the largest difference that makes none.")
+    ] = None,
     results: Results = None,
     as_json: Json = False,
 ) -> None:
-    """Print the verdicts of an experiment from its stored tables."""
+    """Print the verdicts of an experiment from its stored tables, or of runs made elsewhere."""
     from harness.analysis.compare import compare as compare_runs
+    from harness.analysis.elsewhere import Asked
     from harness.analysis.rendering import comparison_tables
     from harness.analysis.speedup import speedup_lines
     from harness.analysis.summary import comparison_dict
+    from harness.experiments.named_experiment import open_named
 
-    tables = _stores(results)[1].open(name)
-    comparison = compare_runs(tables.plan, tables.runs)
+    asked = Asked(metric, baseline, maximise, alpha, practical)
+    tables = open_named(what, _stores(results)[1], asked)
+    if until and tables.curves.empty:
+        raise AblateError(f"--until needs learning curves, of which {what} has none")
+    comparison = compare_runs(tables.plan, tables.runs, tables.documents)
     pairs = [(contrast.arm, contrast.baseline) for contrast in comparison.contrasts]
-    metric = tables.plan["metric"].rpartition("/")[2]  # a set is scored at the end alone
-    sooner = list(speedup_lines(pairs, tables.curves, metric, until)) if until else []
+    measured = tables.plan["metric"].rpartition("/")[2]  # a set is scored at the end alone
+    sooner = list(speedup_lines(pairs, tables.curves, measured, until)) if until else []
     if as_json:
         found = comparison_dict(comparison, tables.plan)
         echo(found | {"until": sooner} if until else found)
     else:
-        echo(*comparison_tables(comparison, tables.plan), *sooner)
+        echo(*comparison_tables(comparison, tables.plan, tables.latency), *sooner)
 
 
 @app.command(rich_help_panel="Experiments")
 def results(
     name: Annotated[str | None, typer.Argument(help="Show the runs of this experiment.")] = None,
     csv: Annotated[
-        Literal["runs", "curves", "positions", "documents", "layers"] | None,
+        Literal["runs", "curves", "positions", "documents", "layers", "arms", "contrasts"] | None,
         typer.Option(help="Print a tidy table of it as CSV, with every column."),
+    ] = None,
+    latex: Annotated[
+        Literal["arms", "contrasts"] | None,
+        typer.Option(help="Print a table of it for LaTeX (booktabs), as the report shows it."),
     ] = None,
     root: Results = None,
     as_json: Json = False,
 ) -> None:
     """List the stored experiments, or the runs of one."""
     from harness.experiments.listing import experiments_view, runs_view, tidy_csv
+    from harness.report.exports import latex_table
 
     runs, experiments = _stores(root)
-    if csv:
+    if csv or latex:
         if name is None:
-            raise AblateError(f"--csv {csv} is of one experiment: give its name")
-        print(tidy_csv(experiments.open(name), runs, csv), end="")
+            asked = f"--csv {csv}" if csv else f"--latex {latex}"
+            raise AblateError(f"{asked} is of one experiment: give its name")
+        tables = experiments.open(name)
+        if csv:
+            print(tidy_csv(tables, runs, csv), end="")
+        if latex:
+            print(latex_table(tables, latex), end="")
         return
     view = experiments_view(experiments) if name is None else runs_view(experiments.open(name))
     echo(view.data if as_json else view.table)
+
+
+@app.command(rich_help_panel="Experiments")
+def report(
+    name: Name,
+    out: Annotated[
+        Path | None, typer.Option(help="Where it goes; default: into the experiment's folder.")
+    ] = None,
+    results: Results = None,
+) -> None:
+    """Write an experiment as one HTML page that stands alone, and as Markdown with its charts."""
+    from harness.report.write import write_report
+
+    for path in write_report(_stores(results)[1], name, out):
+        echo(str(path))
 
 
 @app.command(rich_help_panel="Architectures")

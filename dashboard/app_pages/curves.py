@@ -7,9 +7,9 @@ from dashboard.charts import curve_figure, position_figure
 from dashboard.data import LOST, Experiment, positions
 from dashboard.text import literal
 from dashboard.theme import arm_styles
-from dashboard.titles import title
-from dashboard.traces import MOST_POINTS, SPREADS, CurveView, traces
 from dashboard.widgets import chosen_experiments
+from harness.analysis.titles import title
+from harness.analysis.traces import MOST_POINTS, SPREADS, CurveView, traces
 from harness.store.errors import StoreError
 
 _XS = {"tokens": "tokens", "FLOPs": "flops", "seconds": "seconds", "steps": "step"}
