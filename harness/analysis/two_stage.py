@@ -8,6 +8,7 @@ out. What differs: several contrasts get one number, the largest, and simultaneo
 """
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,17 @@ from harness.analysis.families import families
 from harness.analysis.intervals import LEAST_PAIRS
 from harness.analysis.values import seed_values
 from harness.store.tables import Plan
+
+
+def pilot_notes(plan: Plan) -> Iterator[str]:
+    """Say how the number of seeds was found, if a pilot did."""
+    if not (rule := plan.get("seeds_rule")):
+        return
+    n, pilot = len(plan["seeds"]), rule["pilot"]
+    goal = f"half an interval of {rule['resolve']:g} {plan['metric']} at most"
+    found = f"a pilot of {pilot} seeds asks for {n}" if n > pilot else f"{n} seeds, the pilot alone"
+    most = ", which is all that were allowed" if n == rule["max"] else ""
+    yield f"number of seeds: {found}{most} ({goal})"
 
 
 def seeds_after_pilot(plan: Plan, runs: pd.DataFrame) -> int:
