@@ -36,6 +36,7 @@ def plan_view(
         *_same_runs(record),
         *_updates(record),
         *tuning_lines(plan),
+        *_rule(record),
         *_effort(plan, seconds),
         *data_lines(data),
         *resolution(record, history),
@@ -43,6 +44,12 @@ def plan_view(
     ]
     question = Text(record["question"] or record["name"], style="bold")
     return Group(question, Text(), _arms(record), Text(), *(Text(line) for line in lines))
+
+
+def _rule(record: dict[str, Any]) -> Iterator[str]:
+    if rule := record["seeds_rule"]:
+        goal = f"half an interval of {rule['resolve']:g} {record['metric']} takes"
+        yield f"seeds: a pilot of {rule['pilot']}, then as many as {goal}, {rule['max']} at most"
 
 
 def _runs(plan: ExperimentPlan) -> str:
@@ -88,7 +95,7 @@ def plan_dict(
     return {
         **plan.record,
         "pending": len(plan.pending),
-        "expected": dict(plan.expected),
+        "expected": len(plan.expected),
         "seconds": seconds,
         "device": str(plan.device),
         "data": {
