@@ -7,9 +7,9 @@ import plotly.graph_objects as go
 
 from dashboard.marks import SeedDifferences, band, ends, interval, label, run_line, seed_dots
 from dashboard.theme import NEUTRAL, TEMPLATE, ArmStyle
-from dashboard.titles import title
-from dashboard.traces import CurveView, Trace
 from harness.analysis.contrasts import Contrast
+from harness.analysis.titles import title
+from harness.analysis.traces import CurveView, Trace
 
 _PIXELS_PER_CONTRAST, _PIXELS_FOR_AXES = 56, 96
 _NEUTRAL_STYLE = ArmStyle(NEUTRAL, "solid")

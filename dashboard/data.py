@@ -8,12 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from harness.analysis.compare import Comparison, compare
-from harness.analysis.contrasts import Contrast
-from harness.analysis.families import Pair
-from harness.analysis.pairing import pair_up
+from harness.analysis.values import report_runs
 from harness.errors import AblateError
 from harness.store.errors import StoreError
 from harness.store.experiments import ExperimentStore
+from harness.store.latency import Latency
 from harness.store.root import results_root
 from harness.store.runs import RunStore
 from harness.store.status import Status
@@ -33,6 +32,7 @@ class Experiment:
     runs: pd.DataFrame
     curves: pd.DataFrame
     comparison: Comparison
+    latency: Latency | None = None
 
     @property
     def n_planned(self) -> int:
@@ -72,21 +72,11 @@ def load_all(store: ExperimentStore, names: list[str]) -> tuple[list[Experiment]
 
 def losses(experiment: Experiment) -> Iterator[str]:
     """Name each run that will not count as things stand: `mqa, seed 3: failed (out of memory)`."""
-    lost = experiment.runs[experiment.runs["status"].isin(LOST)]
+    runs = report_runs(experiment.runs)
+    lost = runs[runs["status"].isin(LOST)]
     for run in lost.to_dict("records"):
         cause = f" ({run['cause']})" if pd.notna(run["cause"]) else ""
         yield f"{run['arm']}, seed {run['seed']}: {run['status']}{cause}"
-
-
-def seed_differences(experiment: Experiment, contrast: Contrast) -> dict[int, float]:
-    """Return the paired differences behind a contrast, by seed."""
-    pair = Pair(contrast.name, contrast.arm, contrast.baseline)
-    runs, metric = experiment.runs, experiment.plan["metric"]
-    return {
-        seed: difference
-        for seed in experiment.plan["seeds"]
-        for difference in pair_up(runs[runs["seed"] == seed], pair, metric).differences
-    }
 
 
 def positions(experiment: Experiment) -> pd.DataFrame:
@@ -104,7 +94,7 @@ def _load(root: str, name: str, stamp: Stamp) -> Experiment:
     except (LookupError, TypeError, ValueError, AttributeError) as error:  # keys of the wrong shape
         plan = store.folder(name) / "plan.json"
         raise StoreError(plan, f"corrupt or unlike runs.parquet: {error!r}") from None
-    return Experiment(name, tables.plan, tables.runs, tables.curves, comparison)
+    return Experiment(name, tables.plan, tables.runs, tables.curves, comparison, tables.latency)
 
 
 def _stamp(folder: Path) -> Stamp:

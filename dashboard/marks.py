@@ -7,9 +7,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard.theme import NEUTRAL, ArmStyle
-from dashboard.traces import Trace
 from harness.analysis.contrasts import Contrast
 from harness.analysis.sentences import difference_words, interval_name, interval_words
+from harness.analysis.traces import Trace
 
 _LONGEST_LABEL = 40
 

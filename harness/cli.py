@@ -160,7 +160,6 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Print the verdicts of an experiment from its stored tables."""
-    from harness.analysis.compare import compare as compare_runs
     from harness.analysis.effects_view import effects_dict, effects_tables
     from harness.analysis.holds_view import holds_dict, holds_tables
     from harness.analysis.rendering import comparison_tables
@@ -171,9 +170,9 @@ def compare(
     experiments = _stores(results)[1]
     tables = experiments.open(name)
     under = main_and_conditions(tables, experiments)
-    comparison = compare_runs(tables.plan, tables.runs)
+    comparison = under[0].comparison
     pairs = [(contrast.arm, contrast.baseline) for contrast in comparison.contrasts]
-    metric = tables.plan["metric"]
+    metric = tables.plan["metric"].rpartition("/")[2]  # a set is scored at the end alone
     sooner = list(speedup_lines(pairs, tables.curves, metric, until)) if until else []
     if as_json:
         found = comparison_dict(comparison, tables.plan) | holds_dict(*under)
@@ -181,32 +180,56 @@ def compare(
         echo(found)
     else:
         by_factor = effects_tables(tables.plan, tables.runs)
-        echo(
-            *comparison_tables(comparison, tables.plan), *by_factor, *holds_tables(*under), *sooner
-        )
+        drawn = comparison_tables(comparison, tables.plan, tables.latency)
+        echo(*drawn, *by_factor, *holds_tables(*under), *sooner)
 
 
 @app.command(rich_help_panel="Experiments")
 def results(
     name: Annotated[str | None, typer.Argument(help="Show the runs of this experiment.")] = None,
     csv: Annotated[
-        Literal["runs", "curves", "positions", "documents", "layers"] | None,
+        Literal["runs", "curves", "positions", "documents", "layers", "arms", "contrasts"] | None,
         typer.Option(help="Print a tidy table of it as CSV, with every column."),
+    ] = None,
+    latex: Annotated[
+        Literal["arms", "contrasts"] | None,
+        typer.Option(help="Print a table of it for LaTeX (booktabs), as the report shows it."),
     ] = None,
     root: Results = None,
     as_json: Json = False,
 ) -> None:
     """List the stored experiments, or the runs of one."""
     from harness.experiments.listing import experiments_view, runs_view, tidy_csv
+    from harness.report.exports import latex_table
 
     runs, experiments = _stores(root)
-    if csv:
+    if csv or latex:
         if name is None:
-            raise AblateError(f"--csv {csv} is of one experiment: give its name")
-        print(tidy_csv(experiments.open(name), runs, csv), end="")
+            asked = f"--csv {csv}" if csv else f"--latex {latex}"
+            raise AblateError(f"{asked} is of one experiment: give its name")
+        tables = experiments.open(name)
+        if csv:
+            print(tidy_csv(tables, runs, csv), end="")
+        if latex:
+            print(latex_table(tables, latex), end="")
         return
     view = experiments_view(experiments) if name is None else runs_view(experiments.open(name))
     echo(view.data if as_json else view.table)
+
+
+@app.command(rich_help_panel="Experiments")
+def report(
+    name: Name,
+    out: Annotated[
+        Path | None, typer.Option(help="Where it goes; default: into the experiment's folder.")
+    ] = None,
+    results: Results = None,
+) -> None:
+    """Write an experiment as one HTML page that stands alone, and as Markdown with its charts."""
+    from harness.report.write import write_report
+
+    for path in write_report(_stores(results)[1], name, out):
+        echo(str(path))
 
 
 @app.command(rich_help_panel="Architectures")

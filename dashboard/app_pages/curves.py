@@ -7,9 +7,9 @@ from dashboard.charts import curve_figure, position_figure
 from dashboard.data import LOST, Experiment, positions
 from dashboard.text import literal
 from dashboard.theme import arm_styles
-from dashboard.titles import title
-from dashboard.traces import MOST_POINTS, SPREADS, CurveView, traces
 from dashboard.widgets import chosen_experiments
+from harness.analysis.titles import title
+from harness.analysis.traces import MOST_POINTS, SPREADS, CurveView, traces
 from harness.store.errors import StoreError
 
 _XS = {"tokens": "tokens", "FLOPs": "flops", "seconds": "seconds", "steps": "step"}
@@ -18,7 +18,7 @@ _NOT_MEASURED = {"seed", "step", "tokens", "flops", "seconds", "fraction"}
 
 def _measured(experiments: list[Experiment]) -> list[str]:
     """List what there are curves of: the first experiment's metric, then the others."""
-    found = [experiments[0].plan["metric"]]
+    found = [experiments[0].plan["metric"].rpartition("/")[2]]
     for experiment in experiments:
         numbers = experiment.curves.dropna(axis="columns", how="all").select_dtypes("number")
         found += [name for name in numbers.columns if name not in _NOT_MEASURED]

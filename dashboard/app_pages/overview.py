@@ -5,11 +5,12 @@ from typing import Literal
 import streamlit as st
 
 from dashboard.charts import difference_figure
-from dashboard.data import Experiment, losses, seed_differences
+from dashboard.data import Experiment, losses
 from dashboard.tables import arm_table
 from dashboard.text import literal
 from dashboard.theme import arm_styles
 from dashboard.widgets import chosen_experiments
+from harness.analysis.seeds import seed_differences
 from harness.analysis.sentences import interval_name, sentence
 from harness.analysis.verdict import Verdict
 
@@ -59,7 +60,8 @@ def _chart(experiment: Experiment) -> None:
     contrasts = experiment.comparison.contrasts
     if all(contrast.difference is None for contrast in contrasts):
         return
-    seeds = [seed_differences(experiment, contrast) for contrast in contrasts]
+    plan, runs = experiment.plan, experiment.runs
+    seeds = [seed_differences(plan, runs, contrast) for contrast in contrasts]
     styles, metric = arm_styles(experiment.plan), experiment.comparison.metric
     figure = difference_figure(contrasts, seeds, styles, metric)
     figure.update_layout(uirevision=experiment.name)

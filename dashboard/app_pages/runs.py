@@ -6,8 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.tables import run_table
-from dashboard.titles import title
 from dashboard.widgets import chosen_experiments
+from harness.analysis.titles import title
 
 experiments = chosen_experiments()
 arms = list(dict.fromkeys(arm for experiment in experiments for arm in experiment.plan["arms"]))

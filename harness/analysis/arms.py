@@ -8,8 +8,8 @@ import pandas as pd
 from harness.analysis.costs import NEGLIGIBLE
 from harness.analysis.exposure import Exposure
 from harness.analysis.intervals import LEVEL_OF_MEANS, Estimate, estimate
-from harness.analysis.pairing import usable
 from harness.analysis.units import decimals_for
+from harness.analysis.values import report_runs, seed_values, usable
 from harness.store.status import Status
 from harness.store.tables import Plan
 
@@ -55,9 +55,9 @@ class ArmSummary:
 
 def summarise(plan: Plan, runs: pd.DataFrame, arm: str) -> ArmSummary:
     """Summarise an arm over its seeds; replicas of a seed are averaged."""
-    ours = runs[runs["arm"] == arm]
+    ours = report_runs(runs[runs["arm"] == arm])
     counted = usable(ours, plan["metric"])
-    mean = mean_over_seeds(ours, plan["metric"])
+    mean = mean_over_seeds(plan, runs, arm, plan["metric"])
     cost = plan["arms"][arm]["cost"]
     return ArmSummary(
         arm=arm,
@@ -84,9 +84,9 @@ def summarise(plan: Plan, runs: pd.DataFrame, arm: str) -> ArmSummary:
     )
 
 
-def mean_over_seeds(runs: pd.DataFrame, metric: str) -> Estimate:
-    """Return the mean of a metric over the runs of an arm that count, with its interval."""
-    over_seeds = usable(runs, metric).groupby("seed")[metric].mean()
+def mean_over_seeds(plan: Plan, runs: pd.DataFrame, arm: str, metric: str) -> Estimate:
+    """Return the mean of an arm's values at the seeds that have one, with its interval."""
+    over_seeds = seed_values(plan, runs, metric)[arm].dropna()
     return estimate(over_seeds.tolist(), LEVEL_OF_MEANS)
 
 

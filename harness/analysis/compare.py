@@ -9,6 +9,7 @@ from harness.analysis.contrasts import Contrast, contrast_of
 from harness.analysis.exposure import exposure_notes
 from harness.analysis.families import families
 from harness.analysis.intervals import Estimate
+from harness.analysis.tuning import tuning_notes
 from harness.store.tables import Plan
 
 
@@ -21,11 +22,13 @@ class Comparison:
     contrasts: list[Contrast]
     evaluations: dict[str, dict[str, Estimate]]
     """The means on what runs are scored on besides, by metric (`report/val_bpb`) and arm."""
+    spent: list[str]
+    """What was spent beside the runs that answer the question."""
 
     @property
     def notes(self) -> list[str]:
         """What is to be known of all of it, beside the verdicts."""
-        return exposure_notes({arm.arm: arm.exposure for arm in self.arms})
+        return [*exposure_notes({arm.arm: arm.exposure for arm in self.arms}), *self.spent]
 
 
 def compare(plan: Plan, runs: pd.DataFrame) -> Comparison:
@@ -40,8 +43,9 @@ def compare(plan: Plan, runs: pd.DataFrame) -> Comparison:
         ],
         evaluations={
             (metric := f"{name}/{about['metric']}"): {
-                arm: mean_over_seeds(runs[runs["arm"] == arm], metric) for arm in plan["arms"]
+                arm: mean_over_seeds(plan, runs, arm, metric) for arm in plan["arms"]
             }
             for name, about in plan.get("evaluate", {}).items()
         },
+        spent=tuning_notes(plan, runs),
     )

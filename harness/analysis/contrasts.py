@@ -47,7 +47,7 @@ class Contrast:
 
 def contrast_of(plan: Plan, runs: pd.DataFrame, pair: Pair, family: Family) -> Contrast:
     """Judge a pair as one of its family."""
-    pairs = pair_up(runs, pair, plan["metric"])
+    pairs = pair_up(plan, runs, pair, plan["metric"])
     together = 1 - plan["alpha"]
     level = sidak_level(together, len(family.pairs))
     found = estimate(pairs.differences, level)

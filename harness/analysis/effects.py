@@ -13,7 +13,9 @@ import pandas as pd
 
 from harness.analysis.designed import INTERACTION, MAIN, Weighted, effects_in, is_crossed, levels_of
 from harness.analysis.intervals import LEAST_PAIRS, estimate, sidak_level
-from harness.analysis.pairing import lacking, usable
+from harness.analysis.pairing import lacking
+from harness.analysis.tuning import tuning_objection
+from harness.analysis.values import report_runs, seed_values, usable
 from harness.analysis.verdict import Verdict, judge
 from harness.store.tables import Plan
 
@@ -48,18 +50,14 @@ def effects(plan: Plan, runs: pd.DataFrame) -> list[Effect]:
 
 
 def _estimated(plan: Plan, runs: pd.DataFrame, effect: Weighted, family_size: int) -> Effect:
-    together = 1 - plan["alpha"]
-    ours = runs[runs["arm"].isin(list(effect.weights))]
-    by_seed = usable(ours, plan["metric"]).groupby(["seed", "arm"])[plan["metric"]].mean().unstack()
-    complete = by_seed.reindex(columns=list(effect.weights)).dropna()
+    together, metric, arms = 1 - plan["alpha"], plan["metric"], list(effect.weights)
+    ours = report_runs(runs[runs["arm"].isin(arms)])
+    complete = seed_values(plan, runs, metric)[arms].dropna()
     values = complete.to_numpy(dtype=float) @ np.array(list(effect.weights.values()))
     estimated = estimate(values, sidak_level(together, family_size))
-    reasons = [
-        f"{arm} lacks {what}"
-        for arm in effect.weights
-        if (what := lacking(plan, ours[ours["arm"] == arm], plan["metric"]))
-    ]
-    if usable(ours, plan["metric"])["environment"].nunique() > 1:
+    reasons = [why for arm in arms if (why := tuning_objection(plan, arm))]
+    reasons += [f"{arm} lacks {what}" for arm in arms if (what := lacking(plan, ours, arm))]
+    if usable(ours, metric)["environment"].nunique() > 1:
         reasons.append("runs of different environments are not pooled")
     if estimated.n < LEAST_PAIRS:
         reasons.append(f"a verdict needs {LEAST_PAIRS} seeds, but there are {estimated.n}")
@@ -103,8 +101,8 @@ def analysis_of_variance(plan: Plan, runs: pd.DataFrame) -> pd.DataFrame | None:
         sums of squares (I, II, III) do not differ.
     """
     metric, factors = plan["metric"], list(levels_of(plan))
-    counted = usable(runs, metric)
-    values = counted.groupby(["seed", "arm"])[metric].mean().reset_index()
+    by_arm = seed_values(plan, runs, metric)
+    values = by_arm.melt(ignore_index=False, value_name="value").dropna().reset_index()
     complete = len(values) == len(plan["arms"]) * len(plan["seeds"])
     if not is_crossed(plan) or not complete or len(plan["seeds"]) < 2:
         return None
@@ -119,9 +117,7 @@ def analysis_of_variance(plan: Plan, runs: pd.DataFrame) -> pd.DataFrame | None:
         pair = effect.name.partition(":")[0].split(" x ")
         if effect.kind == INTERACTION:
             sources[" x ".join(pair)] = ":".join(f"C({columns[factor]})" for factor in pair)
-    fit = ols(
-        f"value ~ {' + '.join(sources.values())}", values.rename(columns={metric: "value"})
-    ).fit()
+    fit = ols(f"value ~ {' + '.join(sources.values())}", values).fit()
     if fit.df_resid < 1:
         return None
     table = anova_lm(fit)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.analysis.compare import compare
+from harness.analysis.compare import Comparison
 from harness.analysis.contrasts import Contrast
 from harness.analysis.intervals import LEAST_PAIRS, Estimate, estimate, sidak_level
-from harness.analysis.pairing import usable
+from harness.analysis.values import seed_values
 from harness.store.tables import Plan
 
 
@@ -22,6 +22,7 @@ class Under:
     name: str
     plan: Plan
     runs: pd.DataFrame
+    comparison: Comparison
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,10 @@ def held(main: Under, others: Sequence[Under]) -> list[Held]:
     of batches. Where seeds bring nothing in common, pairing costs degrees of freedom, and the
     interval stays true; one for independent samples would not where they do.
     """
-    contrasts = compare(main.plan, main.runs).contrasts
+    contrasts = main.comparison.contrasts
     found: list[Held] = []
     for other in others:
-        theirs = {(c.arm, c.baseline): c for c in compare(other.plan, other.runs).contrasts}
+        theirs = {(c.arm, c.baseline): c for c in other.comparison.contrasts}
         n_changes = len(contrasts) * sum(one.kind == other.kind for one in others)
         for contrast in contrasts:
             again = theirs.get((contrast.arm, contrast.baseline))
@@ -69,9 +70,7 @@ def held(main: Under, others: Sequence[Under]) -> list[Held]:
 
 def effect_by_seed(plan: Plan, runs: pd.DataFrame, arm: str, baseline: str) -> pd.Series:
     """Return the difference of two arms at each seed that both have."""
-    counted = usable(runs, plan["metric"])
-    means = counted.groupby(["arm", "seed"])[plan["metric"]].mean().unstack("arm")
-    both = means.reindex(columns=[arm, baseline]).dropna()
+    both = seed_values(plan, runs, plan["metric"])[[arm, baseline]].dropna()
     return both[arm] - both[baseline]
 
 

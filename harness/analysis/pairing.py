@@ -7,14 +7,17 @@ import pandas as pd
 
 from harness.analysis.families import Pair
 from harness.analysis.intervals import LEAST_PAIRS, Estimate
+from harness.analysis.tuning import tuning_objection
+from harness.analysis.values import report_runs, seed_values, usable
 from harness.store.status import Status
 from harness.store.tables import Plan
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """A metric of two arms at the seeds where both have it; replicas of a seed are averaged."""
+    """The values of two arms at the seeds where both have one."""
 
+    seeds: list[int]
     arm: list[float]
     baseline: list[float]
 
@@ -24,28 +27,24 @@ class Pairs:
         return [a - b for a, b in zip(self.arm, self.baseline, strict=True)]
 
 
-def usable(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Return the runs that count: done, with the metric measured."""
-    return runs[(runs["status"] == Status.DONE) & runs[metric].notna()]
-
-
-def pair_up(runs: pd.DataFrame, pair: Pair, metric: str) -> Pairs:
-    """Pair what counts of two arms by seed."""
-    means = usable(runs, metric).groupby(["arm", "seed"])[metric].mean().unstack("arm")
-    both = means.reindex(columns=[pair.arm, pair.baseline]).dropna()
-    return Pairs(both[pair.arm].tolist(), both[pair.baseline].tolist())
+def pair_up(plan: Plan, runs: pd.DataFrame, pair: Pair, metric: str) -> Pairs:
+    """Pair the values of two arms by seed."""
+    both = seed_values(plan, runs, metric)[[pair.arm, pair.baseline]].dropna()
+    return Pairs(list(map(int, both.index)), both[pair.arm].tolist(), both[pair.baseline].tolist())
 
 
 def objections(plan: Plan, runs: pd.DataFrame, pair: Pair, difference: Estimate) -> Iterator[str]:
     """Say each reason for which no verdict on this pair may be given."""
-    ours = runs[runs["arm"].isin([pair.arm, pair.baseline])]
+    ours = report_runs(runs[runs["arm"].isin([pair.arm, pair.baseline])])
     for arm in (pair.arm, pair.baseline):
+        if why := tuning_objection(plan, arm):
+            yield why
         if why := plan["arms"][arm].get("matched", {}).get("refused"):
             yield f"{arm} could not be matched: {why}"
     if _sources(ours, pair.arm) & _sources(ours, pair.baseline):
         yield "the arms share runs: equal configurations need a replica to be compared"
     for arm in (pair.arm, pair.baseline):
-        if missing := lacking(plan, ours[ours["arm"] == arm], plan["metric"]):
+        if missing := lacking(plan, ours, arm):
             yield f"{arm} lacks {missing}"
     environments = sorted(usable(ours, plan["metric"])["environment"].unique())
     if len(environments) > 1:
@@ -77,10 +76,17 @@ def _sources(runs: pd.DataFrame, arm: str) -> set[tuple[str, str]]:
     return set(zip(ours["run_id"], measurements, strict=True))
 
 
-def lacking(plan: Plan, runs: pd.DataFrame, metric: str) -> str:
-    """Name the seeds without a usable run and what became of them: `seed 3 (failed)`."""
-    states = {seed: "not planned" for seed in plan["seeds"] if seed not in set(runs["seed"])}
-    for run in runs.drop(usable(runs, metric).index).to_dict("records"):
+def lacking(plan: Plan, runs: pd.DataFrame, arm: str) -> str:
+    """Name the seeds without a value and what became of their runs: `seed 3 (failed)`."""
+    metric, ours = plan["metric"], runs[runs["arm"] == arm]
+    values = seed_values(plan, runs, metric)[arm].dropna()
+    states: dict[int, str] = {
+        seed: "not planned" for seed in plan["seeds"] if seed not in set(ours["seed"])
+    }
+    for run in ours.drop(usable(ours, metric).index).to_dict("records"):
         done = run["status"] == Status.DONE
         states[run["seed"]] = f"done without {metric}" if done else run["status"]
-    return ", ".join(f"seed {seed} ({state})" for seed, state in sorted(states.items()))
+    # beside a setting that diverged there are others, from which the value is taken
+    told = (s for s, state in states.items() if s not in values.index or state != Status.DIVERGED)
+    missing = {seed: states[seed] for seed in told}
+    return ", ".join(f"seed {seed} ({state})" for seed, state in sorted(missing.items()))

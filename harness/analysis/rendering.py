@@ -1,6 +1,6 @@
 """A comparison for the terminal, in 80 columns or more."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from rich import box
 from rich.console import RenderableType
@@ -8,12 +8,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.analysis.arms import ArmSummary, mean_words, says_more_than_params
+from harness.analysis.arms import ArmSummary, mean_words
+from harness.analysis.columns import Column, cost_columns, quality_columns, speed_columns
 from harness.analysis.compare import Comparison
 from harness.analysis.intervals import LEVEL_OF_MEANS
 from harness.analysis.sentences import difference_words, interval_name, interval_words, sentence
-from harness.analysis.units import count, percent, share, size
+from harness.analysis.units import percent, share, size
 from harness.analysis.verdict import Verdict
+from harness.store.latency import Latency
 from harness.store.tables import Plan
 
 _BELOW = (0, 0, 1, 0)
@@ -26,14 +28,17 @@ _STYLES = {
 }
 
 
-def comparison_tables(comparison: Comparison, plan: Plan) -> list[RenderableType]:
+def comparison_tables(
+    comparison: Comparison, plan: Plan, latency: Latency | None = None
+) -> list[RenderableType]:
     """Draw the question, the arms, the contrasts and a sentence for each contrast."""
     sentences = [
         Padding(Text(sentence(contrast, plan), style=_STYLES[contrast.verdict]), _BELOW)
         for contrast in comparison.contrasts
     ]
     others = [evaluation_table(comparison)] if comparison.evaluations else []
-    tables = [arm_table(comparison, plan), *others, contrast_table(comparison)]
+    speeds = [speed_table(comparison, latency)] if latency else []
+    tables = [arm_table(comparison, plan), *speeds, *others, contrast_table(comparison)]
     question = Padding(Text(plan["question"] or plan["name"], style="bold"), _BELOW)
     notes = [Text(f"({note})", style="dim") for note in comparison.notes]
     return [question, *(Padding(table, _BELOW) for table in tables), *sentences, *notes]
@@ -41,28 +46,29 @@ def comparison_tables(comparison: Comparison, plan: Plan) -> list[RenderableType
 
 def arm_table(comparison: Comparison, plan: Plan) -> Table:
     """Draw each arm's metric with its interval and n, and its cost."""
-    table = _table()
-    table.add_column("arm", overflow="fold", min_width=8)
-    interval = f"{comparison.metric}\n{percent(LEVEL_OF_MEANS)} interval"
-    costs: dict[str, Callable[[ArmSummary], str]] = {"params": lambda arm: count(arm.params)}
-    if says_more_than_params(comparison.arms, "params_active"):
-        costs["a token\nmeets"] = lambda arm: count(arm.params_active)
-    costs["FLOPs/\ntoken"] = lambda arm: count(arm.train_flops_per_token)
-    costs[_cache_title(plan)] = lambda arm: size(arm.cache_bytes)
-    if says_more_than_params(comparison.arms, "weight_bytes"):
-        costs["weights"] = lambda arm: size(arm.weight_bytes)
-    for title in (interval, "n", *costs, "tokens\n/s"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for arm in comparison.arms:
-        table.add_row(
-            Text(arm.arm),
-            mean_words(arm),
-            f"{arm.n}" if arm.n == arm.n_planned else f"{arm.n}/{arm.n_planned}",
-            *(words(arm) for words in costs.values()),
-            count(arm.tokens_per_s),
-        )
+    columns = [*quality_columns(comparison), *cost_columns(comparison, plan)]
+    table = _table_of_arms(comparison, columns)
     below = [*map(_losses, comparison.arms), _of_the_machine(comparison.arms)]
     table.caption = "; ".join(filter(None, below)) or None
+    return table
+
+
+def speed_table(comparison: Comparison, latency: Latency) -> Table:
+    """Draw how fast each arm answers."""
+    table = _table_of_arms(comparison, speed_columns(latency), "Answering")
+    table.caption = latency.words
+    return table
+
+
+def _table_of_arms(
+    comparison: Comparison, columns: list[Column], title: str | None = None
+) -> Table:
+    table = _table(title)
+    table.add_column("arm", overflow="fold", min_width=8)
+    for column in columns:
+        table.add_column(column.broken_title, justify="right", no_wrap=True)
+    for arm in comparison.arms:
+        table.add_row(Text(arm.arm), *(column.words(arm) for column in columns))
     return table
 
 
@@ -124,8 +130,3 @@ def _of_the_machine(arms: Sequence[ArmSummary]) -> str:
         return ""
     ends = " to ".join(dict.fromkeys(share(one) for one in (min(shares), max(shares))))
     return f"training held {size(max(memory))} at most, at {ends} of the machine's matmul speed"
-
-
-def _cache_title(plan: Plan) -> str:
-    lengths = {arm["cost"].get("cache_seq_len") for arm in plan["arms"].values()} - {None}
-    return f"cache,\nT={lengths.pop()}" if len(lengths) == 1 else "cache"

@@ -7,7 +7,8 @@ from harness.analysis.costs import cost_differences, signed_percent
 from harness.analysis.families import Pair
 from harness.analysis.intervals import MOST_SEEDS
 from harness.analysis.pairing import share_training
-from harness.analysis.settings import Arm, setting_differences, shared_settings
+from harness.analysis.settings import setting_differences, shared_settings
+from harness.analysis.tuning import Arm, tuning_words
 from harness.analysis.units import decimals_for, percent
 from harness.analysis.verdict import Verdict
 from harness.store.tables import Plan
@@ -83,9 +84,12 @@ def _conditions(contrast: Contrast, plan: Plan) -> str:
     if share_training(plan, Pair(contrast.name, contrast.arm, contrast.baseline)):
         same = "with the same trained weights, so that only the precision of inference differs"
         return same + (f", and with it {differs}" if differs else "")
+    tuned = tuning_words(plan, contrast.arm, contrast.baseline)
+    chosen = f", {tuned}" if tuned else ""
     if not held:
-        return "with nothing matched" + (f": the arms differ in {differs}" if differs else "")
-    return f"with {held} held equal" + (f", but not {differs}" if differs else "")
+        apart = f": the arms differ in {differs}" if differs else ""
+        return f"with nothing matched{chosen}{apart}"
+    return f"with {held} held equal{chosen}" + (f", but not {differs}" if differs else "")
 
 
 def _held_equal(plan: Plan, *pair: Arm) -> list[str]:

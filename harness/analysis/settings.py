@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.analysis.tuning import Arm, tuned_leaves
 from harness.quantities import format_count, format_duration
 
-Arm = Mapping[str, Any]
-"""An arm of a `plan.json`."""
+_RATE_AND_SCHEDULE = "the learning rate and its schedule"
 
 
 def shared_settings(arms: Sequence[Arm]) -> list[str]:
@@ -18,8 +18,10 @@ def shared_settings(arms: Sequence[Arm]) -> list[str]:
     shapes = ({key: train[key] for key in ("batch_size", "seq_len")} for train in trains)
     if _alike(shapes) and _alike(arm["data"] for arm in arms):
         equal.append("the batches")
-    if _alike({key: train[key] for key in ("optimizer", "schedule")} for train in trains):
-        equal.append("the learning rate and its schedule")
+    tuned = tuned_leaves(*arms)
+    if _alike(_without(tuned, train, ("optimizer", "schedule")) for train in trains):
+        rate = "optimizer.lr" in tuned
+        equal.append("the schedule of the learning rate" if rate else _RATE_AND_SCHEDULE)
     return equal
 
 
@@ -27,7 +29,8 @@ def setting_differences(arm: Arm, against: Arm) -> dict[str, str]:
     """Return each setting of training, data and initial weights that differs: `0.1 against 1`.
 
     Sizes, components and precisions are not listed: they are what arms are about. Nor are options
-    that only one of two optimizers, schedules or corpora has: they go with its name.
+    that only one of two optimizers, schedules or corpora has: they go with its name; nor what was
+    tuned for both arms.
     """
     ours, theirs = dict(_settings(arm)), dict(_settings(against))
     names = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
@@ -35,8 +38,18 @@ def setting_differences(arm: Arm, against: Arm) -> dict[str, str]:
     own = {
         name for name in ours.keys() ^ theirs.keys() if name.rpartition(".")[0] + "." in replaced
     }
-    names = [name for name in names if name not in own]
+    tuned = tuned_leaves(arm, against)
+    names = [name for name in names if name not in own | tuned]
     return {name: f"{_words(ours.get(name))} against {_words(theirs.get(name))}" for name in names}
+
+
+def _without(tuned: set[str], train: Mapping[str, Any], parts: Sequence[str]) -> dict[str, Any]:
+    return {
+        path: value
+        for part in parts
+        for path, value in _leaves(train[part], part)
+        if path not in tuned
+    }
 
 
 def _settings(arm: Arm) -> Iterator[tuple[str, Any]]:

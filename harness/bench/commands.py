@@ -3,6 +3,7 @@
 Nothing heavy is imported before a command needs it.
 """
 
+from dataclasses import asdict
 from typing import Annotated, Literal
 
 import typer
@@ -156,3 +157,27 @@ def bench_attention(
     workload = read_workload(changes or [], batch_size, longest, device, threads)
     found = bench_kinds(workload, kinds or KINDS, shortest, rounds, console(stderr=True))
     echo(found if as_json else attention_view(found))
+
+
+@bench.command("arms")
+def bench_arms_command(
+    experiment: Annotated[str, typer.Argument(help="A stored experiment's name, or its file.")],
+    threads: Threads = 1,
+    rounds: Rounds = 9,
+    device: Device = "cpu",
+    results: Results = None,
+    as_json: Json = False,
+) -> None:
+    """Time how fast the arms of an experiment answer, and keep it beside its other costs."""
+    from harness.bench.arms import arms_view, bench_arms
+    from harness.experiments.named_experiment import experiment_name
+    from harness.store.experiments import ExperimentStore
+    from harness.store.latency import write_latency
+    from harness.store.root import results_root
+    from harness.training.environment import choose_device
+
+    experiments = ExperimentStore(results_root(results))
+    plan = experiments.open(experiment_name(experiment)).plan
+    found = bench_arms(plan, rounds, threads, choose_device(device), console(stderr=True))
+    write_latency(experiments.folder(plan["name"]), found)
+    echo(asdict(found) if as_json else arms_view(found))

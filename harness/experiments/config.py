@@ -16,6 +16,7 @@ from harness.experiments.evaluation_set import EvaluationSet
 from harness.experiments.factors import MAX_RUNS, Combine, read_combine
 from harness.experiments.initial_weights import InitialWeights
 from harness.experiments.run_config import SAMPLES
+from harness.experiments.tuning_config import Tune
 from harness.quantities import Fraction
 from harness.schema import Frozen
 from harness.training.config import TrainConfig
@@ -52,6 +53,7 @@ class Experiment(Conditions):
     match: Literal["none"] | dict[str, Any] = Field(
         default_factory=lambda: {"train_flops": "1%", "by": "d_ff"}
     )
+    tune: Any = None
     analysis: Analysis = Field(default_factory=Analysis)
     evaluate: list[Any] = Field(default_factory=list)
     samples: int = Field(default=SAMPLES, ge=0, le=64)
@@ -145,3 +147,9 @@ class Resolved:
     contrasts: dict[str, tuple[str, str]]
     match: Match | None
     component_folders: tuple[Path, ...]
+    tune: Tune | None = None
+
+    @property
+    def is_staged(self) -> bool:
+        """Whether what finished runs find may ask for more runs."""
+        return self.tune is not None

@@ -114,4 +114,4 @@ def _taken_up(event: RunProgress) -> Iterator[str]:
 
 
 def _name(run: PlannedRun) -> str:
-    return f"{run.arm} seed {run.config.seed}"
+    return run.wanted.label

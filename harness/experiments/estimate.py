@@ -20,13 +20,16 @@ ENOUGH = 2.0  # seconds; an arm whose steps are slow is timed by fewer of them
 
 
 def estimate_seconds(plan: ExperimentPlan, workers: int | None = None) -> float | None:
-    """Return about how long the pending runs will take, or None if trying would be too much.
+    """Return about how long the pending runs, and those foreseen, will take.
+
+    None, if trying would be too much.
 
     Every arm takes a few steps of its own: kinds of layers, and precisions, differ in speed.
     """
     device = plan.device
     slots = workers or (torch.cuda.device_count() if device.type == "cuda" else os.cpu_count()) or 1
-    pending = {run.arm: plan.arms[run.arm] for run in plan.pending}
+    needed = [*(run.arm for run in plan.pending), *plan.expected]
+    pending = {name: plan.arms[name] for name in needed}
     if any(arm.memory > TOO_LARGE for arm in pending.values()):
         return None
     if not pending:
@@ -40,6 +43,12 @@ def estimate_seconds(plan: ExperimentPlan, workers: int | None = None) -> float 
         for run in plan.pending
         for name in run.scorings
         if name not in run.measured
+    ]
+    seconds += [
+        training[name]
+        + sum(flops[name][one.name] for one in plan.arms[name].arm.evaluate) / speeds[name]
+        for name, n_runs in plan.expected.items()
+        for _ in range(n_runs)
     ]
     return max(sum(seconds) / slots, max(seconds))
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from harness.analysis.compare import compare
 from harness.analysis.units import count, size
 from harness.experiments.clean import Removable
+from harness.report.exports import csv_table
 from harness.store.experiments import ExperimentStore, ExperimentTables
 from harness.store.runs import RunStore
 from harness.store.views import by_document, by_layer, by_position, collect_view
@@ -63,7 +64,7 @@ def runs_view(tables: ExperimentTables) -> View:
 def tidy_csv(
     tables: ExperimentTables,
     runs: RunStore,
-    which: Literal["runs", "curves", "positions", "documents", "layers"],
+    which: Literal["runs", "curves", "positions", "documents", "layers", "arms", "contrasts"],
 ) -> str:
     """Write a table of an experiment with all of its columns, for other programs.
 
@@ -81,6 +82,8 @@ def tidy_csv(
             table = collect_view(tables.plan, runs, by_document)
         case "layers":
             table = collect_view(tables.plan, runs, by_layer)
+        case "arms" | "contrasts":
+            return csv_table(tables, which)
     return table.to_csv(index=False, lineterminator="\n")
 
 

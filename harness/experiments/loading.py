@@ -22,7 +22,7 @@ from harness.experiments.conditions import (
 from harness.experiments.config import Resolved
 from harness.experiments.factors import combinations, read_combine
 from harness.experiments.overrides import override
-from harness.experiments.plan import make_plan
+from harness.experiments.plan import make_plan, plan_again
 from harness.experiments.planned import ExperimentPlan
 from harness.experiments.prepared import PreparedArm, prepare
 from harness.experiments.resolve import resolve
@@ -49,12 +49,9 @@ class Loaded:
             SourceError: with the line that caused it.
         """
         try:
-            plan = make_plan(self.resolved, store, device, self.source.name)
+            return self._with_conditions(make_plan(self.resolved, store, device, self.source.name))
         except ConfigError as error:
             raise self._located(error) from None
-        plan.record["condition"] = self.condition and self.condition.to_dict()
-        plan.record["conditions"] = [condition.listed() for condition in self.all_conditions()]
-        return plan
 
     def all_conditions(self) -> list[Condition]:
         """Return the conditions of a main experiment, those that are yet to be known included."""
@@ -68,6 +65,17 @@ class Loaded:
         (condition,) = (one for one in self.all_conditions() if one.kind == "confirm")
         again = confirmation(self.resolved, verdicts)
         return None if again is None else Loaded(self.source, again, condition)
+
+    def plan_again(self, plan: ExperimentPlan) -> ExperimentPlan:
+        """Ask again which runs are needed, now that more have ended.
+
+        Raises:
+            SourceError: a setting that is to be tried is not accepted.
+        """
+        try:
+            return self._with_conditions(plan_again(plan))
+        except ConfigError as error:
+            raise self._located(error) from None
 
     def prepare_data(self, plan: ExperimentPlan) -> dict[str, PreparedArm]:
         """Build the token caches before workers ask for them: one build, and errors here.
@@ -92,6 +100,11 @@ class Loaded:
                     within = error.within("evaluate", one.index, "data")
                     raise self._located(within) from None
         return prepared
+
+    def _with_conditions(self, plan: ExperimentPlan) -> ExperimentPlan:
+        plan.record["condition"] = self.condition and self.condition.to_dict()
+        plan.record["conditions"] = [condition.listed() for condition in self.all_conditions()]
+        return plan
 
     def _located(self, error: ConfigError) -> SourceError:
         return _located(self.source, error, self.condition)

@@ -10,13 +10,13 @@ from harness.core.match import AXES, Matched, match
 from harness.errors import AblateError, ConfigError, Problem
 from harness.experiments.blame import describe
 from harness.experiments.config import Arm, Resolved
-from harness.experiments.evaluation_set import HELD_OUT
 from harness.experiments.factors import way_of
 from harness.experiments.fairness import differs, held_equal
-from harness.experiments.final_scoring import FinalScoring, final_scorings
-from harness.experiments.planned import ExperimentPlan, PlannedArm, PlannedRun
-from harness.experiments.reuse import Reuse
-from harness.experiments.run_config import RunConfig
+from harness.experiments.planned import ExperimentPlan, PlannedArm
+from harness.experiments.run_planner import RunPlanner
+from harness.experiments.stages import Stages, plan_stages, tuning_metric
+from harness.experiments.tuning import Tuning
+from harness.experiments.tuning_config import Tune
 from harness.quantities import format_bytes
 from harness.store.runs import RunStore
 from harness.training.environment import environment_class, total_memory
@@ -38,9 +38,23 @@ def make_plan(
         ConfigError: an arm cannot be built or matched, or does not fit into memory.
     """
     arms = _plan_arms(resolved, device)
-    runs = _plan_runs(resolved, arms, store, environment_class(device))
-    record = _record(resolved, arms, runs, store, source)
-    return ExperimentPlan(resolved, arms, runs, device, record)
+    planner = RunPlanner(resolved, arms, store, environment_class(device))
+    return _staged(resolved, planner, device, source)
+
+
+def plan_again(plan: ExperimentPlan) -> ExperimentPlan:
+    """Ask again which runs are needed, now that more have ended; arms stay as they are."""
+    return _staged(plan.resolved, plan.planner, plan.device, plan.record["file"])
+
+
+def _staged(
+    resolved: Resolved, planner: RunPlanner, device: torch.device, source: str
+) -> ExperimentPlan:
+    stages = plan_stages(resolved, planner)
+    record = _record(resolved, planner, stages, source)
+    return ExperimentPlan(
+        resolved, planner.arms, stages.runs, device, record, planner, stages.expected
+    )
 
 
 def _plan_arms(resolved: Resolved, device: torch.device) -> dict[str, PlannedArm]:
@@ -95,72 +109,12 @@ def _plan_arm(
     return PlannedArm(arm, matched, flops, memory)
 
 
-def _plan_runs(
-    resolved: Resolved, arms: dict[str, PlannedArm], store: RunStore, environment: str
-) -> list[PlannedRun]:
-    """List the runs seed by seed, so that early results are already paired."""
-    reuse, runs = Reuse(store), []
-    scorings: dict[str, dict[str, FinalScoring]] = {}
-    for seed in resolved.experiment.seed_list:
-        configs = {name: _config_of(resolved, arms[name], seed) for name in arms}
-        ids = {name: _id_of(name, config) for name, config in configs.items()}
-        scorings = scorings or {
-            name: final_scorings(config, resolved.arms[name].evaluate)
-            for name, config in configs.items()
-        }
-        for name, run_id in ids.items():
-            sharing = [scorings[other] for other in ids if ids[other] == run_id]
-            needed = [scoring for of_arm in sharing for scoring in of_arm.values()]
-            found = reuse.find(configs[name], run_id, environment, needed)
-            attempt = found.attempt
-            stored = {n: attempt and s.find(attempt) for n, s in scorings[name].items()}
-            runs.append(
-                PlannedRun(
-                    arm=name,
-                    config=configs[name],
-                    run_id=run_id,
-                    environment=environment,
-                    done=attempt,
-                    scorings=scorings[name],
-                    measured={n: measurement for n, measurement in stored.items() if measurement},
-                    lost_weights=found.lost_weights,
-                    interrupted=found.interrupted,
-                )
-            )
-    return runs
-
-
-def _config_of(resolved: Resolved, planned: PlannedArm, seed: int) -> RunConfig:
-    experiment, train = resolved.experiment, planned.arm.train
-    return RunConfig(
-        variant=planned.matched.spec,
-        data=planned.arm.data,
-        train=train,
-        seed=seed,
-        replica=experiment.replica,
-        salt=experiment.name if train.budget.unit == "seconds" else "",
-        component_folders=resolved.component_folders,
-        init_from=planned.arm.init_from,
-        samples=experiment.samples,
-    )
-
-
-def _id_of(arm: str, config: RunConfig) -> str:
-    try:
-        return config.run_id()
-    except ConfigError as error:  # only now is the corpus looked at
-        raise error.within("arms", arm, "data") from None
-
-
-def _record(
-    resolved: Resolved,
-    arms: dict[str, PlannedArm],
-    runs: list[PlannedRun],
-    store: RunStore,
-    source: str,
-) -> dict[str, Any]:
-    experiment = resolved.experiment
-    recorded = {name: _arm_record(planned) for name, planned in arms.items()}
+def _record(resolved: Resolved, planner: RunPlanner, stages: Stages, source: str) -> dict[str, Any]:
+    experiment, tune = resolved.experiment, resolved.tune
+    recorded = {
+        name: _arm_record(planned, tune, stages.tunings.get(name))
+        for name, planned in planner.arms.items()
+    }
     return {
         "name": experiment.name,
         "question": experiment.question,
@@ -184,6 +138,7 @@ def _record(
                 resolved.arms[resolved.baseline].evaluate, experiment.evaluate, strict=True
             )
         },
+        "tune": tune and tune.to_dict(tuning_metric(resolved)),
         "seeds": experiment.seed_list,
         "factors": {
             "combine": way_of(experiment.combine),
@@ -192,11 +147,11 @@ def _record(
         if experiment.factors
         else None,
         "arms": recorded,
-        "runs": [_run_record(run, store) for run in runs],
+        "runs": [planner.record(run) for run in stages.runs],
     }
 
 
-def _arm_record(planned: PlannedArm) -> dict[str, Any]:
+def _arm_record(planned: PlannedArm, tune: Tune | None, tuning: Tuning | None) -> dict[str, Any]:
     cost, train = planned.matched.cost, planned.arm.train
     update = planned.flops.per_step / train.tokens_per_step
     return {
@@ -207,25 +162,10 @@ def _arm_record(planned: PlannedArm) -> dict[str, Any]:
         "changes": planned.arm.changes,
         "factors": planned.arm.levels,
         "matched": planned.matched.to_dict(),
+        "tuning": tuning.to_dict(tune) if tune and tuning else None,
         "cost": {
             **cost.to_dict(),
             "update_flops_per_token": update,
             "cache_seq_len": cost.seq_len,
         },
-    }
-
-
-def _run_record(run: PlannedRun, store: RunStore) -> dict[str, Any]:
-    """Say which attempts count: the one that is reused, or those still to come."""
-    known = [a.number for a in store.attempts(run.run_id) if a.environment == run.environment]
-    return {
-        "arm": run.arm,
-        "seed": run.config.seed,
-        "replica": run.config.replica,
-        "run_id": run.run_id,
-        "environment": run.environment,
-        "reuses": run.done.number if run.done else None,
-        "attempts_from": run.interrupted.number if run.interrupted else max(known, default=0) + 1,
-        "measurement": run.measurements.get(HELD_OUT),
-        "evaluations": {n: m for n, m in run.measurements.items() if n != HELD_OUT},
     }

@@ -15,6 +15,7 @@ from harness.analysis.units import count, size
 from harness.experiments.planned import ExperimentPlan
 from harness.experiments.power import resolution
 from harness.experiments.prepared import PreparedArm, data_lines
+from harness.experiments.tuning_view import stage_words, tuning_lines
 from harness.quantities import format_duration
 from harness.store.experiments import ExperimentTables
 
@@ -34,6 +35,7 @@ def plan_view(
         *bracket_lines(record),
         *_same_runs(record),
         *_updates(record),
+        *tuning_lines(plan),
         *_effort(plan, seconds),
         *data_lines(data),
         *resolution(plan, earlier),
@@ -60,9 +62,7 @@ def condition_view(
 
 
 def _effort(plan: ExperimentPlan, seconds: float | None) -> Iterator[str]:
-    n_runs, n_stored = len(plan.runs), len(plan.runs) - len(plan.pending)
-    shape = f"{len(plan.arms)} arms x {len(plan.record['seeds'])} seeds"
-    yield f"runs: {n_runs} ({shape}), {n_stored} already in the store; {plan.work}"
+    yield f"runs: {_runs(plan)}; {plan.work}"
     time = f"about {format_duration(seconds)}" if seconds is not None else "not estimated"
     yield f"time: {time} on {plan.device}"
 
@@ -73,6 +73,14 @@ def _to_confirm(plan: ExperimentPlan) -> Iterator[str]:
         yield f"{what}: at most {n * len(plan.arms)} runs more"
 
 
+def _runs(plan: ExperimentPlan) -> str:
+    if plan.resolved.is_staged:
+        return stage_words(plan)
+    stored = len(plan.runs) - len(plan.pending)
+    arms_and_seeds = f"{len(plan.arms)} arms x {len(plan.record['seeds'])} seeds"
+    return f"{len(plan.runs)} ({arms_and_seeds}), {stored} already in the store"
+
+
 def plan_dict(
     plan: ExperimentPlan, data: Mapping[str, PreparedArm], seconds: float | None
 ) -> dict[str, Any]:
@@ -80,6 +88,7 @@ def plan_dict(
     return {
         **plan.record,
         "pending": len(plan.pending),
+        "expected": dict(plan.expected),
         "seconds": seconds,
         "device": str(plan.device),
         "data": {
@@ -92,8 +101,9 @@ def plan_dict(
 def _same_runs(record: dict[str, Any]) -> Iterator[str]:
     """Name arms that are the same runs, evaluated alike."""
     by_run: dict[tuple[str, str | None], list[str]] = {}
-    for run in record["runs"][: len(record["arms"])]:  # those of one seed
-        by_run.setdefault((run["run_id"], run["measurement"]), []).append(run["arm"])
+    first = {run["arm"]: run for run in reversed(record["runs"])}  # of the same seed and trial
+    for arm in record["arms"]:
+        by_run.setdefault((first[arm]["run_id"], first[arm]["measurement"]), []).append(arm)
     for arms in by_run.values():
         if len(arms) > 1:
             yield f"the same: {', '.join(arms)}; there is nothing to compare between them"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
@@ -11,8 +11,38 @@ from harness.experiments.config import Arm, Resolved
 from harness.experiments.evaluation_set import HELD_OUT
 from harness.experiments.final_scoring import FinalScoring
 from harness.experiments.run_config import RunConfig
+from harness.experiments.tuning_config import Setting
 from harness.store.attempt import Attempt
 from harness.training.flops import TrainingFlops
+
+if TYPE_CHECKING:
+    from harness.experiments.run_planner import RunPlanner
+
+
+Purpose = Literal["report", "tuning", "slope"]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A seed of an arm, what its run is for, and how it differs from the arm as it is written.
+
+    A run answers the question (`report`), chooses a setting (`tuning`), or measures what compute
+    buys (`slope`).
+    """
+
+    arm: str
+    seed: int
+    purpose: Purpose = "report"
+    setting: Setting | None = None
+    trial: int | None = None  # place among the settings that a tuned arm tries
+    budget_share: float = 1.0
+
+    @property
+    def label(self) -> str:
+        """Name it as people do: `mqa lr=0.002 seed 1000000 (tuning)`."""
+        values = [f"{key.rpartition('.')[2]}={v:g}" for key, v in (self.setting or {}).items()]
+        purpose = [] if self.purpose == "report" else [f"({self.purpose})"]
+        return " ".join([self.arm, *values, "seed", str(self.seed), *purpose])
 
 
 @dataclass(frozen=True)
@@ -22,16 +52,23 @@ class PlannedRun:
     Arms that differ in the precision of inference alone have equal `run_id`s and one training.
     """
 
-    arm: str
+    wanted: Wanted
     config: RunConfig
     run_id: str
     environment: str
-    done: Attempt | None  # the stored attempt that answers for the training, if there is one
+    # the stored attempt that answers for the training; a trial's may have diverged
+    done: Attempt | None
     # by name; without `held_out` what training itself evaluated is the answer
     scorings: Mapping[str, FinalScoring] = field(default_factory=dict)
     measured: Mapping[str, str] = field(default_factory=dict)  # of these, what is stored already
     lost_weights: bool = False  # trained again only because its weights were not kept
+    diverged: bool = False  # all that is in the store of it did, under the code of today
     interrupted: Attempt | None = None  # without `done`: the attempt that training goes on with
+
+    @property
+    def arm(self) -> str:
+        """The name of its arm."""
+        return self.wanted.arm
 
     @property
     def measurements(self) -> dict[str, str]:
@@ -66,13 +103,19 @@ class PlannedArm:
 
 @dataclass(frozen=True)
 class ExperimentPlan:
-    """Everything that `run` needs, and `record`, which is what the store keeps of it."""
+    """Everything that `run` needs, and `record`, which is what the store keeps of it.
+
+    `runs` are those that are known to be needed; what they find may ask for more. `expected` says
+    by arm how many more are foreseen.
+    """
 
     resolved: Resolved
     arms: dict[str, PlannedArm]
     runs: list[PlannedRun]
     device: torch.device
     record: dict[str, Any]
+    planner: "RunPlanner"
+    expected: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def pending(self) -> list[PlannedRun]:

@@ -28,6 +28,9 @@ from harness.experiments.evaluation_set import read_options, sets_of
 from harness.experiments.factors import MAX_RUNS, combinations
 from harness.experiments.initial_weights import InitialWeights
 from harness.experiments.merge import merge
+from harness.experiments.report_apart import report_apart
+from harness.experiments.tuning import check_settings
+from harness.experiments.tuning_config import Tune, read_tune
 from harness.interop.checkpoint import read_variant
 from harness.schema import parse
 from harness.training.config import TrainConfig
@@ -38,7 +41,6 @@ T = TypeVar("T")
 
 PARTS = ("variant", "data", "train")
 INIT_FROM = "init_from"  # beside the parts: a folder with weights to begin with
-NOT_YET = {"tune": "tuning per arm"}
 
 
 def resolve(data: Mapping[str, object], folder: Path) -> Resolved:
@@ -51,8 +53,6 @@ def resolve(data: Mapping[str, object], folder: Path) -> Resolved:
     Raises:
         ConfigError: all problems, with paths such as `arms.mqa.variant.attention.n_kv_heads`.
     """
-    for key in NOT_YET.keys() & data.keys():
-        raise ConfigError.at((key,), f"{NOT_YET[key]} is not supported; remove this key")
     experiment = parse(Experiment, data)
     listed = read_options(experiment.evaluate)
     folders = tuple(_component_folder(folder, written) for written in experiment.components)
@@ -63,16 +63,18 @@ def resolve(data: Mapping[str, object], folder: Path) -> Resolved:
     for name, (patch, levels) in patches.items():
         try:
             check_parts(patch)
-            arm = _resolve_arm(experiment, name, patch, levels, folder)
+            arms[name] = _resolve_arm(experiment, name, patch, levels, folder)
         except ConfigError as error:
             problems += error.within("arms", name).problems
-            continue
+    tune = _tune(experiment, arms, problems)
+    if tune:
+        experiment, arms, listed = report_apart(experiment, arms, listed)
+    for name, arm in arms.items():
         try:
             sets = sets_of(listed, arm.variant.dims, arm.data, arm.train.seq_len)
+            arms[name] = replace(arm, evaluate=sets)
         except ConfigError as error:
             problems += error.problems
-            sets = []
-        arms[name] = replace(arm, evaluate=sets)
     match, references = _match(experiment, problems), list(patches)
     baseline = experiment.baseline or references[0]
     if baseline not in patches:
@@ -98,7 +100,24 @@ def resolve(data: Mapping[str, object], folder: Path) -> Resolved:
             problems.append(Problem(("analysis", "metric"), message))
     if problems:
         raise ConfigError(*dict.fromkeys(problems))
-    return Resolved(experiment, arms, baseline, contrasts, match, folders)
+    return Resolved(experiment, arms, baseline, contrasts, match, folders, tune)
+
+
+def _tune(experiment: Experiment, arms: Mapping[str, Arm], problems: list[Problem]) -> Tune | None:
+    """Read `tune`, and try its settings on every arm."""
+    if experiment.tune is None:
+        return None
+    try:
+        tune = read_tune(experiment.tune)
+        for arm in arms.values():
+            check_settings(tune, arm.train)
+        if shared := sorted({*tune.seeds} & {*experiment.seed_list}):
+            message = f"seed {shared[0]} is one of those that settings are chosen on"
+            problems.append(Problem(("seeds",), message))
+        return tune
+    except ConfigError as error:
+        problems += error.within("tune").problems
+        return None
 
 
 def _branches(arms: Iterable[Arm]) -> set[str]:

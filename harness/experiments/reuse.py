@@ -18,12 +18,14 @@ class Found:
     """The attempt that answers for a run, if there is one.
 
     `lost_weights`: one would, but it has yet to be measured, and its weights are not kept.
-    `interrupted`: without one, the attempt that was stopped and can be taken up.
+    `interrupted`: without one, the attempt that was stopped and can be taken up. `diverged`: the
+    attempt that did, which training would repeat.
     """
 
     attempt: Attempt | None
     lost_weights: bool = False
     interrupted: Attempt | None = None
+    diverged: Attempt | None = None
 
 
 class Reuse:
@@ -42,21 +44,23 @@ class Reuse:
         All scorings of it are stored already, or can still be made.
         """
         attempts = [a for a in self.store.attempts(run_id) if a.environment == environment]
-        lost, interrupted = False, None
+        lost, interrupted, diverged = False, None, None
         for attempt in sorted(attempts, key=lambda a: -a.number):
             status = attempt.status
-            if status not in (Status.DONE, Status.INTERRUPTED):
+            if status not in (Status.DONE, Status.INTERRUPTED, Status.DIVERGED):
                 continue
             record = attempt.read_run()
             if not (record and self._repeats(record, run)):
                 continue
             if status is Status.INTERRUPTED:
                 interrupted = interrupted or attempt
+            elif status is Status.DIVERGED:
+                diverged = diverged or attempt
             elif attempt.has_weights or all(s.find(attempt) for s in scorings):
                 return Found(attempt)
             else:
                 lost = True
-        return Found(None, lost, interrupted)
+        return Found(None, lost, interrupted, diverged)
 
     def _repeats(self, record: RunRecord, run: RunConfig) -> bool:
         here = {**record.config, "component_folders": []}  # today's components, wherever they were

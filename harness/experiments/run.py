@@ -2,17 +2,18 @@
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
 
 from harness.analysis.compare import Comparison
+from harness.experiments.complete import Progress
 from harness.experiments.display import show
 from harness.experiments.execution import Execution
 from harness.experiments.loading import Loaded
 from harness.experiments.local import default_workers, run_inline, run_workers
-from harness.experiments.planned import ExperimentPlan
+from harness.experiments.planned import ExperimentPlan, PlannedRun
 from harness.experiments.prepared import left_out_lines
 from harness.experiments.tables import refresh_tables
 from harness.store.checkpoints import SECONDS_BETWEEN_SAVES
@@ -50,44 +51,72 @@ def run_experiment(
         SourceError: the plan is refused; nothing has been trained.
         KeyboardInterrupt: after the workers have stopped; what was finished is kept.
     """
-    device = loaded.device()
-    plan = loaded.plan(runs, device)
-    pending, n_failed = plan.pending, 0
-    if pending:
+    plan = loaded.plan(runs, loaded.device())
+    if plan.pending:
         for line in left_out_lines(loaded.prepare_data(plan)):
             console.print(line, highlight=False)
-    for run in plan.runs:
-        if run.done:
-            run.done.tidy()
-    experiments.write_plan(plan.record)
-    comparison = refresh_tables(plan.record, runs, experiments)
+    pending, n_failed, asked = plan.pending, 0, set[str]()
+    while True:
+        for run in plan.runs:
+            if run.done:
+                run.done.tidy()
+        experiments.write_plan(plan.record)
+        n_failed += _run_stage(plan, pending, runs, experiments, how, console)
+        asked |= {run.wanted.label for run in pending}
+        plan = loaded.plan_again(plan) if loaded.resolved.is_staged else plan
+        # what went wrong in this execution is not tried again in it
+        pending = [run for run in plan.pending if run.wanted.label not in asked]
+        if not (pending and loaded.resolved.is_staged):
+            experiments.write_plan(plan.record)
+            return Outcome(plan, refresh_tables(plan.record, runs, experiments), n_failed)
+
+
+def _run_stage(
+    plan: ExperimentPlan,
+    pending: Sequence[PlannedRun],
+    runs: RunStore,
+    experiments: ExperimentStore,
+    how: HowToRun,
+    console: Console,
+) -> int:
+    """Do what is known to be needed, keep the tables up to date, and count what went wrong."""
+    refresh_tables(plan.record, runs, experiments)
     memory = max(arm.memory for arm in plan.arms.values())
-    workers = how.workers or default_workers(device, memory, total_memory(device))
+    workers = how.workers or default_workers(plan.device, memory, total_memory(plan.device))
     workers = min(workers, max(len(pending), 1))
     console.print(_opening(plan, workers, how), highlight=False)
-    execution = Execution(device, how.threads, how.checkpoint_seconds)
+    execution = Execution(plan.device, how.threads, how.checkpoint_seconds)
     events = (
         run_inline(pending, runs, execution)
         if how.inline
         else run_workers(pending, runs, execution, workers)
     )
+    n_failed = 0
     with terminated_as_interrupted():
         try:
             with contextlib.closing(events):
                 for ended in show(events, len(pending), console):
-                    n_failed += ended.status is not Status.DONE
-                    comparison = refresh_tables(plan.record, runs, experiments)
+                    n_failed += _went_wrong(ended)
+                    refresh_tables(plan.record, runs, experiments)
         except BaseException:  # the runs that were stopped are no longer running
             refresh_tables(plan.record, runs, experiments)
             raise
-    return Outcome(plan, comparison, n_failed)
+    return n_failed
+
+
+def _went_wrong(ended: Progress) -> bool:
+    """Whether a run has to be tried again: that a setting diverges is what its trial found out."""
+    found_out = ended.run.wanted.purpose == "tuning" and ended.status is Status.DIVERGED
+    return ended.status is not Status.DONE and not found_out
 
 
 def _opening(plan: ExperimentPlan, workers: int, how: HowToRun) -> str:
     stored = len(plan.runs) - len(plan.pending)
     known = f", {stored} of them already in the store" if stored else ""
     where = "in this process" if how.inline else f"{workers} at a time"
-    return f"{len(plan.runs)} runs{known}; {plan.work}, {where}, on {plan.device}"
+    more = sum(plan.expected.values())
+    later = f"; about {more} more once settings are chosen" if more else ""
+    return f"{len(plan.runs)} runs{known}; {plan.work}, {where}, on {plan.device}{later}"
 
 
 @contextlib.contextmanager

@@ -53,7 +53,9 @@ def load_single(what: str, overrides: Sequence[str], seed: int) -> Loaded:
     source = override(replace(source, data=data), overrides)
     if what in PRESETS:
         source.data["base"].setdefault("train", {}).setdefault("budget", BUDGET)
-    return load_source(source, folder)
+    loaded = load_source(source, folder)
+    # one run tunes nothing: it has the settings as they are written
+    return replace(loaded, resolved=replace(loaded.resolved, tune=None))
 
 
 def train_single(

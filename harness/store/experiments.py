@@ -19,6 +19,15 @@
   scale or confirm), its `name` and the `main` one;
 - `evaluate`, `evaluations` (not in the oldest): what runs are scored on besides, by name (`metric`,
   `seq_len`, `changes`), and in each run the measurement of each.
+
+Keys that came later, each with what it means to lack it:
+
+- `tune` (null): what was tuned for each arm (`key`, or null for a space; `keys`, `factor`,
+  `points`, `extend`, `trials`, `seeds`, `protocol`, `metric`); `arms[...]["tuning"]` (null) is what
+  came of it: `tried` in the order of trials, `chosen`, `at_edge`, `edge`, the settings of the
+  `report`, `trials_spent`;
+- of a run: its `purpose` ("report"; else "tuning" or "slope"), the tuned key's value as its
+  `setting` (null), its `trial` (null), the `budget_share` that it is given (1.0).
 """
 
 import io
@@ -33,8 +42,9 @@ import pandas as pd
 from harness.errors import AblateError, unknown
 from harness.store.atomic import write_bytes, write_json, write_text
 from harness.store.errors import StoreError
+from harness.store.latency import Latency, read_latency
 from harness.store.names import check_name, is_name
-from harness.store.tables import Plan, columns_of_sets, empty_curves, empty_runs
+from harness.store.tables import WHOLE, Plan, columns_of_sets, empty_curves, empty_runs
 
 PLAN_KEYS = {
     *("name", "question", "baseline", "metric", "alpha", "contrasts"),
@@ -49,6 +59,7 @@ class ExperimentTables:
     plan: Plan
     runs: pd.DataFrame
     curves: pd.DataFrame
+    latency: Latency | None = None
 
 
 class ExperimentStore:
@@ -84,10 +95,15 @@ class ExperimentStore:
         plan = _read_plan(folder / "plan.json")
         runs = _read_table(folder / "runs.parquet", empty_runs())
         new = [column for column in columns_of_sets(plan) if column not in runs]
+        new += [column for column in ("setting", "trial") if column not in runs]
         return ExperimentTables(
             plan=plan,
-            runs=runs.assign(**dict.fromkeys(new, math.nan)),
+            runs=runs.assign(
+                **{key: value for key, value in WHOLE.items() if key not in runs},
+                **dict.fromkeys(new, math.nan),
+            ),
             curves=_read_table(folder / "curves.parquet", empty_curves()),
+            latency=read_latency(folder, plan),
         )
 
     def write_plan(self, plan: Plan) -> None:

@@ -28,9 +28,14 @@ _COST = (
     *("train_flops_per_token", "cache_bytes", "weight_bytes"),
 )
 
+_PURPOSE = {"purpose": _TEXT, "setting": _REAL, "trial": _COUNT, "budget_share": _REAL}
+WHOLE: dict[str, str | float] = {"purpose": "report", "budget_share": 1.0}
+"""What a run is for where nothing else is said: to answer the question, with all of the budget."""
+
 RUN_COLUMNS = {
     **_KEYS,
     "replica": _COUNT,
+    **_PURPOSE,
     "run_id": _TEXT,
     "environment": _TEXT,
     "attempt": _COUNT,
@@ -59,13 +64,13 @@ def collect(plan: Plan, run_store: RunStore) -> tuple[pd.DataFrame, pd.DataFrame
     Returns:
         The runs, one row a planned run (also when nothing of it is on disk: `queued`), with a
         column `factor.<name>` a factor and one for each further metric; and the points of their
-        learning curves. Where a run's weights are measured in another precision of inference, the
-        metrics are those of that measurement, but curves are of the training. What a run is scored
-        on besides has columns such as `report/val_loss`.
+        learning curves, of the runs that stand for their arm. Where a run's weights are measured in
+        another precision of inference, the metrics are those of that measurement, but curves are of
+        the training. What a run is scored on besides has columns such as `report/val_loss`.
     """
     rows: list[dict[str, Any]] = []
     points: list[Point] = []
-    for planned in map(dict, plan["runs"]):
+    for planned in ({**WHOLE, **run} for run in plan["runs"]):
         attempt = attempt_of(planned, run_store)
         for key in ("reuses", "attempts_from"):
             planned.pop(key, None)
@@ -73,8 +78,18 @@ def collect(plan: Plan, run_store: RunStore) -> tuple[pd.DataFrame, pd.DataFrame
         seen, curve = _look_at(attempt, *names) if attempt else ({"status": Status.QUEUED}, [])
         rows.append({**seen, **_columns_of_arm(plan["arms"][planned["arm"]]), **planned})
         keys = {key: planned[key] for key in ("arm", "seed", "run_id")}
-        points.extend({**_flat(point), **keys} for point in curve)
+        if stands_for_arm(plan, planned):
+            points.extend({**_flat(point), **keys} for point in curve)
     return _table(rows, {**RUN_COLUMNS, **columns_of_sets(plan)}), _table(points, CURVE_COLUMNS)
+
+
+def stands_for_arm(plan: Plan, planned: Mapping[str, Any]) -> bool:
+    """Whether a run shows what its arm is: it answers the question, at the chosen setting."""
+    tuning = plan["arms"][planned["arm"]].get("tuning")
+    setting = planned.get("setting")
+    return planned.get("purpose", "report") == "report" and (
+        not tuning or setting is None or setting == tuning["chosen"]
+    )
 
 
 def attempt_of(planned: Mapping[str, Any], run_store: RunStore) -> Attempt | None:

@@ -10,7 +10,7 @@ import pandas as pd
 from harness.store.records import Ended
 from harness.store.runs import RunStore
 from harness.store.status import Status
-from harness.store.tables import Plan, attempt_of
+from harness.store.tables import Plan, attempt_of, stands_for_arm
 
 Rows = list[dict[str, Any]]
 View = Callable[[Ended], Rows]
@@ -19,13 +19,14 @@ View = Callable[[Ended], Rows]
 def collect_view(plan: Plan, run_store: RunStore, view: View) -> pd.DataFrame:
     """Return the rows of a view over the runs of a plan that are done, with their arm and seed.
 
-    They are of the measurement that answers for a run, if its training does not.
+    Of an arm that was tuned, the runs at its chosen setting are looked at. They are of
+    the measurement that answers for a run, if its training does not.
 
     Raises:
         StoreError: a file of a run is corrupt.
     """
     rows: Rows = []
-    for planned in plan["runs"]:
+    for planned in (run for run in plan["runs"] if stands_for_arm(plan, run)):
         attempt = attempt_of(planned, run_store)
         ended: Ended | None = attempt.read_result() if attempt else None
         if attempt and ended and planned.get("measurement"):

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 from scipy import stats
 
+from harness.analysis.compare import compare
 from harness.analysis.holds import Under, held, settings_of_scales
 from harness.analysis.holds_view import holds_dict, holds_lines, holds_tables, trends
 from harness.analysis.intervals import sidak_level
@@ -19,7 +20,7 @@ NOISE = 1e-3
 def under(make_plan, make_runs):
     """Return the experiment of a condition in which arm `b` is worse than `a` by `effect`."""
 
-    def make(kind, name, effect, seed=0, params=1000, variant=None, n=6, **plan):
+    def make(kind, name, effect, seed=0, params=1000, variant=None, n=6, lost=-1, **plan):
         generator = np.random.default_rng(seed)
         blocks = 0.02 * generator.normal(size=n)
         values = {
@@ -36,7 +37,9 @@ def under(make_plan, make_runs):
         condition = None if kind == "main" else {"kind": kind, "name": name, "main": "main"}
         contrasts = {"b - a": ["b", "a"]}
         plan = make_plan(arms, range(n), condition=condition, contrasts=contrasts, **plan)
-        return Under(kind, name, plan, make_runs(values))
+        runs = make_runs(values)
+        runs.loc[runs["seed"] == lost, "status"] = "failed"
+        return Under(kind, name, plan, runs, compare(plan, runs))
 
     return make
 
@@ -61,10 +64,9 @@ def test_what_becomes_of_a_verdict(under, main, there, kind, holds):
 
 
 def test_a_condition_that_lacks_a_run_is_refused_there(under):
-    other = under("budget", "0.5x", 0.02)
-    other.runs.loc[3, "status"] = "failed"
-    [found] = held(under("main", "main", 0.02), [other])
-    assert (found.holds, found.reason) == ("refused", "a lacks seed 3 (failed)")
+    [found] = held(under("main", "main", 0.02), [under("budget", "0.5x", 0.02, lost=3)])
+    assert found.holds == "refused"
+    assert "a lacks seed 3 (failed)" in found.reason
 
 
 def test_the_change_of_an_effect_is_a_paired_interval_over_the_seeds(under):

@@ -83,13 +83,12 @@ def test_other_dimensions_are_solved_for_too(by, arm, axis, after):
     assert matched.by == by and after(matched.after)
 
 
-def test_heads_that_do_not_divide_are_passed_over():
-    goal = target("kv_bytes", read(attention={"name": "gqa", "n_kv_heads": 4}))
-    matched = match(
-        read(attention="mqa"), goal, "kv_bytes", 0.01, SEQ_LEN,
-        "attention.n_kv_heads",
-    )  # fmt: skip
-    assert matched.after == 4
+@pytest.mark.parametrize(("start", "goal"), [("mqa", 4), ("mha", 1)])
+def test_heads_that_do_not_divide_are_passed_over(start, goal):
+    baseline = target("kv_bytes", read(attention={"name": "gqa", "n_kv_heads": goal}))
+    by = "attention.n_kv_heads"
+    matched = match(read(attention=start), baseline, "kv_bytes", 0.01, SEQ_LEN, by)
+    assert matched.after == goal
 
 
 def test_every_component_of_a_cycle_that_has_the_option_is_changed():

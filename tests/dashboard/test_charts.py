@@ -6,12 +6,13 @@ import pytest
 from synthetic_store import OFFSETS
 
 from dashboard.charts import curve_figure, difference_figure, position_figure
-from dashboard.data import ExperimentStore, load, positions, seed_differences
+from dashboard.data import ExperimentStore, load, positions
 from dashboard.marks import label
 from dashboard.theme import COLOURS, arm_styles
-from dashboard.titles import title
-from dashboard.traces import MOST_POINTS, CurveView, thin, traces
 from harness.analysis.intervals import estimate
+from harness.analysis.seeds import seed_differences
+from harness.analysis.titles import title
+from harness.analysis.traces import MOST_POINTS, CurveView, thin, traces
 
 NOTHING = pd.DataFrame(columns=["arm", "seed", "x", "y", "status"])
 
@@ -24,7 +25,7 @@ def heads(results, monkeypatch):
 
 def _differences(experiment):
     contrasts = experiment.comparison.contrasts
-    seeds = [seed_differences(experiment, contrast) for contrast in contrasts]
+    seeds = [seed_differences(experiment.plan, experiment.runs, contrast) for contrast in contrasts]
     return contrasts, difference_figure(contrasts, seeds, arm_styles(experiment.plan), "val_bpb")
 
 
@@ -38,7 +39,7 @@ def test_intervals_are_drawn_where_they_were_computed(heads):
 
 def test_the_seed_dots_average_to_the_difference(heads):
     for contrast in heads.comparison.contrasts:
-        by_seed = seed_differences(heads, contrast)
+        by_seed = seed_differences(heads.plan, heads.runs, contrast)
         assert list(by_seed) == heads.plan["seeds"]
         assert np.mean(list(by_seed.values())) == pytest.approx(contrast.difference)
 

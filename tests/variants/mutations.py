@@ -267,8 +267,8 @@ MUTATIONS = (
     of("the tolerance is not checked", MATCHING, "if abs(residuals[best]) <= tolerance:", "if True:", MATCH),
     of("the narrowest candidate is taken", MATCHING, "key=lambda value: (abs(self.known[value]), value)",
        "key=lambda value: value", MATCH),
-    of("values that cannot be built are forgotten", MATCHING, "self._impossible.add(value)\n            return False",
-       "return True", MATCH),
+    of("a value that cannot be built ends it", MATCHING, "self._impossible.add(value)\n            return False",
+       "raise", MATCH),
     of("fine steps come first", "harness/core/dimension.py", "FRIENDLY = (8, 4, 2, 1)", "FRIENDLY = (1,)", MATCH),
     # experts
     of("experts: weights are not normalised", MOE, "if self.normalize_top_k:", "if False:", MIXTURE),

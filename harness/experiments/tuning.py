@@ -1,0 +1,161 @@
+"""How an arm's setting is chosen from what its tuning runs have lost: a grid that grows, or draws.
+
+Everything here is a function of losses that are there already: the same losses give the same
+choice, whenever and wherever it is made.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from scipy.stats import qmc
+
+from harness.analysis.values import better_beyond
+from harness.errors import ConfigError
+from harness.experiments.tuning_config import Grid, Setting, Space, Tune, own_value, with_setting
+from harness.training.config import TrainConfig
+
+Loss = Callable[[Setting], float | None]
+"""Mean over the tuning seeds, lower is better, infinite if a run diverged; None: not yet known."""
+
+Losses = Callable[[Setting], Sequence[float] | None]
+"""The same for every seed of the report."""
+AROUND = 3  # settings of a report that is fitted: the best one and its neighbours
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What an arm has tried, in the order of its trials, and what came of it.
+
+    `report` holds the settings at which the runs that answer the question are trained: nothing
+    before the choice is made. `edge` is the best one tried, if a better one may lie beyond it.
+    """
+
+    tried: Sequence[Setting]
+    chosen: Setting | None = None
+    edge: Setting | None = None
+    report: Sequence[Setting] = field(default=())
+
+    def to_dict(self, tune: Tune) -> dict[str, Any]:
+        """Write it for the record of a plan; settings of one key are written as their values."""
+
+        def written(setting: Setting) -> Any:
+            return dict(setting) if isinstance(tune.search, Space) else setting[tune.search.key]
+
+        return {
+            "keys": list(tune.keys),
+            "tried": [written(setting) for setting in self.tried],
+            "chosen": None if self.chosen is None else written(self.chosen),
+            "at_edge": self.edge is not None,
+            "edge": None if self.edge is None else written(self.edge),
+            "report": [written(setting) for setting in self.report],
+            "trials_spent": len(self.tried) * len(tune.seeds),
+        }
+
+
+def choose(tune: Tune, start: float, loss: Loss) -> Tuning:
+    """Choose an arm's setting, as far as its losses are known; `start` is what a grid is around."""
+    if isinstance(tune.search, Space):
+        return _best_draw(tune.search, loss)
+    return search_grid(tune.search, start, loss, fitted=tune.protocol == "fitted")
+
+
+def search_grid(grid: Grid, start: float, loss: Loss, *, fitted: bool) -> Tuning:
+    """Take the best point of a grid, extending it while the best lies at its edge.
+
+    One point is added at a time, beyond the side on which the best lies. The report is at the best
+    and, to be fitted, at its two neighbours; at the best alone if that is still at the edge.
+    """
+
+    def at(exponent: int) -> Setting:
+        return {grid.key: grid.value(start, exponent)}
+
+    exponents = list(grid.exponents)
+    for left in range(grid.extend, -1, -1):
+        losses = {exponent: loss(at(exponent)) for exponent in exponents}
+        known = {exponent: value for exponent, value in losses.items() if value is not None}
+        if len(known) < len(losses):
+            return Tuning([at(exponent) for exponent in exponents])
+        best = min(known, key=lambda exponent: (known[exponent], exponent))
+        lowest, highest = min(exponents), max(exponents)
+        if lowest < best < highest or not left:
+            break
+        exponents.append(lowest - 1 if best == lowest else highest + 1)
+    edge = at(best) if best in (lowest, highest) else None
+    around = (best - 1, best, best + 1) if fitted and edge is None else (best,)
+    return Tuning([at(e) for e in exponents], at(best), edge, [at(e) for e in around])
+
+
+def extend_report(grid: Grid, tuning: Tuning, losses: Losses) -> Tuning:
+    """Report at one more value while its neighbour shows that the arm's best may lie beyond.
+
+    At most as often as the grid may be extended; if that does not suffice, the arm is at an edge.
+    """
+    report = list(tuning.report)
+    while True:
+        columns = [losses(setting) for setting in report]
+        known = [column for column in columns if column is not None]
+        side = better_beyond(np.array(known).T) if len(known) == len(columns) else 0
+        if not side:
+            return replace(tuning, report=report)
+        outermost = report[0] if side < 0 else report[-1]
+        if len(report) >= AROUND + grid.extend:
+            return replace(tuning, report=report, edge=outermost)
+        new = {grid.key: grid.value(outermost[grid.key], side)}
+        report = [new, *report] if side < 0 else [*report, new]
+
+
+def _best_draw(space: Space, loss: Loss) -> Tuning:
+    tried = draws(space)
+    losses = [loss(setting) for setting in tried]
+    known = [value for value in losses if value is not None]
+    if len(known) < len(losses):
+        return Tuning(tried)
+    best = tried[known.index(min(known))]
+    return Tuning(tried, best, best if math.isinf(min(known)) else None, [best])
+
+
+def check_settings(tune: Tune, train: TrainConfig) -> None:
+    """Try what an arm is going to try, as far as that is known.
+
+    Raises:
+        ConfigError: a setting does not exist or does not take a value; with the path of its key.
+    """
+    if isinstance(tune.search, Space):
+        for setting in draws(tune.search):
+            with_setting(train, setting)
+        return
+    grid = tune.search
+    try:
+        start = own_value(train, grid.key)
+        if start <= 0:
+            raise ConfigError.at((), f"a grid multiplies, so it needs a value above 0, not {start}")
+    except ConfigError as error:
+        raise error.within(grid.key) from None
+    for exponent in grid.exponents:
+        with_setting(train, {grid.key: grid.value(start, exponent)})
+
+
+def draws(space: Space) -> list[Setting]:
+    """Return the settings that every arm tries: a scrambled Halton sequence with a fixed seed.
+
+    Source:
+        Bousquet et al. 2017, arXiv:1706.03200: sequences of low discrepancy find good settings
+        with fewer trials than independent draws.
+    """
+    sequence = qmc.Halton(len(space.ranges), scramble=True, rng=0)
+    points = sequence.random(space.trials)
+    return [
+        {
+            key: _scaled(one.low, one.high, one.log, share)
+            for (key, one), share in zip(space.ranges.items(), map(float, point), strict=True)
+        }
+        for point in points
+    ]
+
+
+def _scaled(low: float, high: float, log: bool, share: float) -> float:
+    value = low * (high / low) ** share if log else low + (high - low) * share
+    return float(f"{value:.4g}")

@@ -1,0 +1,1 @@
+"""An experiment as a document: one page of HTML, one of Markdown, and tables for papers."""

@@ -1,0 +1,36 @@
+"""From an experiment's stored tables to its report; nothing else is read, not even the time."""
+
+from collections.abc import Mapping
+
+from harness.analysis.compare import compare
+from harness.report.conditions import conditions
+from harness.report.costs import costs
+from harness.report.design import design, question, settings
+from harness.report.document import Report
+from harness.report.learning import learning
+from harness.report.runs import all_runs
+from harness.report.scope import reproduce, scope
+from harness.report.tuning import tuning
+from harness.report.verdicts import verdicts
+from harness.store.experiments import ExperimentTables
+
+
+def build_report(tables: ExperimentTables, others: Mapping[str, ExperimentTables]) -> Report:
+    """Build the report of an experiment; `others` has its conditions by their names."""
+    plan, runs = tables.plan, tables.runs
+    comparison = compare(plan, runs)
+    sections = [
+        question(plan),
+        verdicts(plan, runs, comparison),
+        scope(plan, comparison),
+        design(plan),
+        *tuning(plan, runs, comparison.spent),
+        learning(plan, runs, tables.curves, comparison),
+        costs(plan, comparison, tables.latency),
+        *conditions(plan, others),
+        reproduce(plan, runs),
+        settings(plan),
+        all_runs(plan, runs),
+    ]
+    shown = [section for section in sections if section.blocks]
+    return Report(plan["name"], plan["question"] or plan["name"], shown)

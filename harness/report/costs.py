@@ -1,0 +1,44 @@
+"""What each arm costs, in one table with what it reaches."""
+
+from harness.analysis.arms import mean_words
+from harness.analysis.columns import all_columns
+from harness.analysis.compare import Comparison
+from harness.analysis.intervals import LEVEL_OF_MEANS
+from harness.analysis.units import percent
+from harness.report.document import Section, Table
+from harness.store.latency import Latency
+from harness.store.tables import Plan
+
+_TOKENS_PER_S = "tokens/s: of training, beside whatever else the machine did"
+
+
+def costs(plan: Plan, comparison: Comparison, latency: Latency | None) -> Section:
+    """Show quality and every cost, arm by arm."""
+    tables = [cost_table(plan, comparison, latency)]
+    if comparison.evaluations:
+        tables.append(_evaluations(comparison))
+    return Section("Quality and cost", tables)
+
+
+def cost_table(plan: Plan, comparison: Comparison, latency: Latency | None) -> Table:
+    """Tell of each arm its metric and every cost that is known."""
+    columns = all_columns(comparison, plan, latency)
+    speeds = f"; prefill and decode: {latency.words}" if latency else ""
+    return Table(
+        "Arms",
+        ["arm", *(column.title for column in columns)],
+        [[arm.arm, *(column.words(arm) for column in columns)] for arm in comparison.arms],
+        note=_TOKENS_PER_S + speeds,
+    )
+
+
+def _evaluations(comparison: Comparison) -> Table:
+    metrics = comparison.evaluations
+    return Table(
+        f"On other data, with {percent(LEVEL_OF_MEANS)} intervals",
+        ["arm", *metrics],
+        [
+            [arm.arm, *(mean_words(by_arm[arm.arm]) for by_arm in metrics.values())]
+            for arm in comparison.arms
+        ],
+    )

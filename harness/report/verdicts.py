@@ -1,0 +1,75 @@
+"""What may be claimed: sentences, a chart of intervals, and the table behind them."""
+
+from collections.abc import Iterator, Mapping
+
+import pandas as pd
+
+from harness.analysis.compare import Comparison
+from harness.analysis.contrasts import Contrast
+from harness.analysis.seeds import seed_differences
+from harness.analysis.sentences import difference_words, interval_name, interval_words, sentence
+from harness.analysis.titles import title
+from harness.analysis.verdict import Verdict
+from harness.report.charts.intervals import IntervalRow, interval_chart
+from harness.report.contrast_columns import contrast_columns, known
+from harness.report.document import Block, Bullets, Claim, Figure, Section, Table
+from harness.report.style import arm_classes
+from harness.store.tables import Plan
+
+
+def verdicts(plan: Plan, runs: pd.DataFrame, comparison: Comparison) -> Section:
+    """Say what may be claimed, draw the differences, and show every number behind them."""
+    blocks: list[Block] = [
+        Claim(str(contrast.verdict), sentence(contrast, plan)) for contrast in comparison.contrasts
+    ]
+    if comparison.notes:
+        blocks.append(Bullets(comparison.notes))
+    blocks += _chart(plan, runs, comparison)
+    return Section("Verdicts", [*blocks, verdict_table(plan, comparison)])
+
+
+def verdict_table(plan: Plan, comparison: Comparison) -> Table:
+    """Tell of each contrast everything that the verdict rests on."""
+    columns = contrast_columns(plan, comparison)
+    contrasts = comparison.contrasts
+    kinds = dict.fromkeys(f"{c.family}: {interval_name(c)}" for c in contrasts)
+    refused = [i for i, c in enumerate(contrasts) if c.verdict is Verdict.REFUSED]
+    return Table(
+        f"Differences in {comparison.metric}, paired by seed",
+        ["contrast", *columns],
+        [[f"{c.arm} - {c.baseline}", *(words(c) for words in columns.values())] for c in contrasts],
+        note="; ".join(kinds),
+        muted=frozenset(refused),
+    )
+
+
+def _chart(plan: Plan, runs: pd.DataFrame, comparison: Comparison) -> Iterator[Figure]:
+    shown = [c for c in comparison.contrasts if c.difference is not None]
+    if not shown:
+        return
+    classes = arm_classes(plan)
+    rows = [
+        _row(contrast, seed_differences(plan, runs, contrast), classes[contrast.arm])
+        for contrast in shown
+    ]
+    what = f"Difference in {title(comparison.metric)}"
+    margin = next((m for c in shown if (m := known(c, "margin"))), None)
+    kinds = ", ".join(dict.fromkeys(interval_name(contrast) for contrast in shown))
+    caption = f"Diamonds and bars: differences paired by seed with their {kinds}; dots: seeds."
+    if margin:
+        caption += f" Grey: practically equal, within {margin:g}."
+    svg = interval_chart(what, what.lower(), rows, around_zero=True, margin=margin)
+    yield Figure("differences", svg, f"{what} of each contrast, with intervals", caption)
+
+
+def _row(contrast: Contrast, by_seed: Mapping[int, float], style: str) -> IntervalRow:
+    return IntervalRow(
+        label=f"{contrast.arm} - {contrast.baseline}",
+        said=f"{contrast.verdict}: {difference_words(contrast)} ({interval_words(contrast)})",
+        style=style,
+        value=contrast.difference,
+        low=contrast.low,
+        high=contrast.high,
+        seeds={f"seed {seed}: {value:+.4g}": value for seed, value in by_seed.items()},
+        muted=contrast.verdict is Verdict.REFUSED,
+    )

@@ -1,0 +1,37 @@
+"""Writes a report: a page that stands alone, and one with its charts beside it."""
+
+from pathlib import Path
+
+from harness.report.build import build_report
+from harness.report.charts.svg import standalone
+from harness.report.pages import html_page, markdown_page
+from harness.store.atomic import write_text
+from harness.store.experiments import ExperimentStore, ExperimentTables
+
+
+def write_report(experiments: ExperimentStore, name: str, folder: Path | None) -> list[Path]:
+    """Write `report.html`, and `report.md` with `figures/`, into a folder; return the pages.
+
+    By default into the experiment's own. The same tables give the same files, to the last byte.
+
+    Raises:
+        AblateError: there is no such experiment.
+        StoreError: a file of it, or of one of its conditions, is corrupt.
+    """
+    tables = experiments.open(name)
+    report = build_report(tables, open_conditions(experiments, tables))
+    pages = {"report.html": html_page(report), "report.md": markdown_page(report)}
+    into = folder or experiments.folder(name)
+    for figure in report.figures:
+        write_text(into / "figures" / f"{figure.name}.svg", standalone(figure.svg))
+    for page, content in pages.items():
+        write_text(into / page, content)
+    return [into / page for page in pages]
+
+
+def open_conditions(
+    experiments: ExperimentStore, tables: ExperimentTables
+) -> dict[str, ExperimentTables]:
+    """Read the conditions of an experiment that are stored, by name."""
+    wanted = {condition["experiment"] for condition in tables.plan.get("conditions") or []}
+    return {name: experiments.open(name) for name in experiments.names() if name in wanted}
