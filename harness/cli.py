@@ -60,6 +60,7 @@ def plan(
     file: File, overrides: Overrides = None, results: Results = None, as_json: Json = False
 ) -> None:
     """Show arms, matched sizes, costs, time and what the seeds can resolve; train nothing."""
+    from harness.analysis.history import history_of
     from harness.experiments.estimate import estimate_seconds
     from harness.experiments.loading import load_experiment
     from harness.experiments.plan_view import condition_view, plan_dict, plan_view
@@ -69,19 +70,15 @@ def plan(
     shown: list[Any] = []
     for loaded in (main, *main.conditions):
         planned = loaded.plan(runs, loaded.device())
-        data = loaded.prepare_data(planned)
-        seconds = estimate_seconds(planned)
-        name = planned.record["name"]
+        about = planned, loaded.prepare_data(planned), estimate_seconds(planned)
         if as_json:
-            shown.append(plan_dict(planned, data, seconds))
+            shown.append(plan_dict(*about))
         elif loaded is main:
-            earlier = experiments.open(name) if name in experiments.names() else None
-            shown.append(plan_view(planned, data, seconds, earlier))
+            history = history_of(planned.record, map(experiments.open, experiments.names()))
+            shown.append(plan_view(*about, history))
         else:
-            shown.append(condition_view(planned, data, seconds))
-    if as_json:
-        shown = [{**shown[0], "condition_plans": shown[1:]}]
-    echo(*shown)
+            shown.append(condition_view(*about))
+    echo(*([{**shown[0], "condition_plans": shown[1:]}] if as_json else shown))
 
 
 @app.command(rich_help_panel="Experiments")
@@ -151,29 +148,51 @@ def train(
 
 @app.command(rich_help_panel="Experiments")
 def compare(
-    name: Name,
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="An experiment's name or file; or a CSV of runs made elsewhere, with the columns "
+            "arm, seed and a metric."
+        ),
+    ],
     until: Annotated[
         Literal["step", "tokens", "flops", "seconds"] | None,
         typer.Option(help="Also say after how much of this an arm is where the other one ends."),
     ] = None,
+    metric: Annotated[str | None, typer.Option(help="Of a CSV: the column of the metric.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="Of a CSV: the arm to compare with; default: its first.")
+    ] = None,
+    maximise: Annotated[
+        bool, typer.Option("--maximise", help="Of a CSV: more of the metric is better.")
+    ] = False,
+    alpha: Annotated[float, typer.Option(min=1e-6, max=0.5, help="Of a CSV.")] = 0.05,
+    practical: Annotated[
+        float | None, typer.Option(min=0, help="Of a CSV: the largest difference that makes none.")
+    ] = None,
     results: Results = None,
     as_json: Json = False,
 ) -> None:
-    """Print the verdicts of an experiment from its stored tables."""
+    """Print the verdicts of an experiment from its stored tables, or of runs made elsewhere."""
     from harness.analysis.effects_view import effects_dict, effects_tables
+    from harness.analysis.elsewhere import Asked
     from harness.analysis.holds_view import holds_dict, holds_tables
     from harness.analysis.rendering import comparison_tables
     from harness.analysis.speedup import speedup_lines
     from harness.analysis.summary import comparison_dict
     from harness.experiments.answers import main_and_conditions
+    from harness.experiments.named_experiment import open_named
 
     experiments = _stores(results)[1]
-    tables = experiments.open(name)
+    asked = Asked(metric, baseline, maximise, alpha, practical)
+    tables = open_named(what, experiments, asked)
+    if until and tables.curves.empty:
+        raise AblateError(f"--until needs learning curves, of which {what} has none")
     under = main_and_conditions(tables, experiments)
     comparison = under[0].comparison
     pairs = [(contrast.arm, contrast.baseline) for contrast in comparison.contrasts]
-    metric = tables.plan["metric"].rpartition("/")[2]  # a set is scored at the end alone
-    sooner = list(speedup_lines(pairs, tables.curves, metric, until)) if until else []
+    measured = tables.plan["metric"].rpartition("/")[2]  # a set is scored at the end alone
+    sooner = list(speedup_lines(pairs, tables.curves, measured, until)) if until else []
     if as_json:
         found = comparison_dict(comparison, tables.plan) | holds_dict(*under)
         found |= effects_dict(tables.plan, tables.runs) | ({"until": sooner} if until else {})

@@ -11,12 +11,15 @@ from dashboard.text import literal
 from dashboard.theme import arm_styles
 from dashboard.widgets import chosen_experiments
 from harness.analysis.seeds import seed_differences
-from harness.analysis.sentences import interval_name, sentence
+from harness.analysis.sentences import sentence
 from harness.analysis.verdict import Verdict
+from harness.analysis.words import interval_name
 
-_COLOURS: dict[Verdict, Literal["green", "red", "orange", "violet"]] = {
+_COLOURS: dict[Verdict, Literal["green", "red", "blue", "orange", "violet"]] = {
     Verdict.BETTER: "green",
     Verdict.WORSE: "red",
+    Verdict.EQUAL: "blue",
+    Verdict.TRIVIAL: "blue",
     Verdict.NOT_RESOLVED: "orange",
     Verdict.REFUSED: "violet",
 }

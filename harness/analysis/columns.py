@@ -50,7 +50,8 @@ def cost_columns(comparison: Comparison, plan: Plan) -> list[Column]:
     found.append(Column(_cache_title(plan), lambda arm: size(arm.cache_bytes)))
     if says_more_than_params(arms, "weight_bytes"):
         found.append(Column("weights", lambda arm: size(arm.weight_bytes)))
-    return [*found, Column("tokens/\ns", lambda arm: count(arm.tokens_per_s))]
+    found.append(Column("tokens/\ns", lambda arm: count(arm.tokens_per_s)))
+    return _telling(found, comparison)
 
 
 def speed_columns(latency: Latency) -> list[Column]:
@@ -74,6 +75,11 @@ def _machine_columns(comparison: Comparison) -> list[Column]:
     }
     arms = comparison.arms
     return [column for key, column in columns.items() if any(getattr(arm, key) for arm in arms)]
+
+
+def _telling(columns: list[Column], comparison: Comparison) -> list[Column]:
+    """Leave out the columns that say nothing of any arm."""
+    return [c for c in columns if any(c.words(arm) != "-" for arm in comparison.arms)]
 
 
 def _seeds(arm: ArmSummary) -> str:

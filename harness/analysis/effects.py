@@ -1,18 +1,20 @@
 """What each factor of a design does on average, and how much two of them depend on each other.
 
 An effect has one value a seed: the weighted sum of the arms at that seed. So seeds are blocks, what
-the arms of a seed share cancels, and the interval is a paired t interval, as of a contrast; those
-of the main effects hold together, and so do those of the interactions (Šidák). Nothing is assumed
-of the variances of arms.
+the arms of a seed share cancels, and an effect is a contrast of more than two arms, judged as those
+are: the intervals of the main effects hold together, and so do those of the interactions.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from harness.analysis.blocks import Estimates, judge_family
+from harness.analysis.critical import Array
 from harness.analysis.designed import INTERACTION, MAIN, Weighted, effects_in, is_crossed, levels_of
-from harness.analysis.intervals import LEAST_PAIRS, estimate, sidak_level
+from harness.analysis.intervals import LEAST_PAIRS
 from harness.analysis.pairing import lacking
 from harness.analysis.tuning import tuning_objection
 from harness.analysis.values import report_runs, seed_values, usable
@@ -37,55 +39,101 @@ class Effect:
     family_size: int
     sd: float | None
     """Of its values over the seeds."""
+    p_adjusted: float | None
     verdict: str
     reason: str | None
     aliases: tuple[str, ...]
 
 
 def effects(plan: Plan, runs: pd.DataFrame) -> list[Effect]:
-    """Estimate the effects of a plan whose factors are crossed; none of any other plan."""
-    found = effects_in(plan)
-    sizes = {kind: sum(one.kind == kind for one in found) for kind in (MAIN, INTERACTION)}
-    return [_estimated(plan, runs, one, sizes[one.kind]) for one in found]
+    """Estimate the effects of a plan whose factors are crossed; none of any other plan.
+
+    An effect that lacks a value is refused, whatever its values: it is estimated on its own, so
+    that there is a number to show, and the others are judged without it.
+    """
+    values = seed_values(plan, runs, plan["metric"]).reindex(plan["seeds"])
+    found: list[Effect] = []
+    for kind in (MAIN, INTERACTION):
+        family = [effect for effect in effects_in(plan) if effect.kind == kind]
+        lacks = [bool(values[list(one.weights)].isna().any(axis=None)) for one in family]
+        whole = [one for one, gap in zip(family, lacks, strict=True) if not gap]
+        together = _judged(plan, runs, whole, values)
+        alone = (_judged(plan, runs, [one], values)[0] for one in family if one not in whole)
+        by_name = {one.name: one for one in (*together, *alone)}
+        found += [by_name[one.name] for one in family]
+    return found
 
 
-def _estimated(plan: Plan, runs: pd.DataFrame, effect: Weighted, family_size: int) -> Effect:
-    together, metric, arms = 1 - plan["alpha"], plan["metric"], list(effect.weights)
-    ours = report_runs(runs[runs["arm"].isin(arms)])
-    complete = seed_values(plan, runs, metric)[arms].dropna()
-    values = complete.to_numpy(dtype=float) @ np.array(list(effect.weights.values()))
-    estimated = estimate(values, sidak_level(together, family_size))
-    reasons = [why for arm in arms if (why := tuning_objection(plan, arm))]
-    reasons += [f"{arm} lacks {what}" for arm in arms if (what := lacking(plan, ours, arm))]
-    if usable(ours, metric)["environment"].nunique() > 1:
-        reasons.append("runs of different environments are not pooled")
-    if estimated.n < LEAST_PAIRS:
-        reasons.append(f"a verdict needs {LEAST_PAIRS} seeds, but there are {estimated.n}")
-    elif estimated.is_constant and estimated.mean:
-        reasons.append("the seeds do not differ at all")
+def _judged(
+    plan: Plan, runs: pd.DataFrame, family: list[Weighted], values: pd.DataFrame
+) -> list[Effect]:
+    """Estimate effects whose intervals hold together."""
+    arms = [arm for arm in plan["arms"] if any(arm in effect.weights for effect in family)]
+    table = values[arms].dropna().to_numpy(float)
+    weights = tuple(tuple(one.weights.get(arm, 0.0) for arm in arms) for one in family)
+    estimates = None
+    if family and len(table) > 1:
+        pilot = (plan.get("seeds_rule") or {}).get("pilot", len(table))
+        estimates = judge_family(table.T, weights, pilot=min(pilot, len(table)))
+    return [
+        _effect(plan, runs, effect, table @ np.array(weights[i]), estimates, i)
+        for i, effect in enumerate(family)
+    ]
+
+
+def _effect(
+    plan: Plan,
+    runs: pd.DataFrame,
+    effect: Weighted,
+    values: Array,
+    estimates: Estimates | None,
+    index: int,
+) -> Effect:
+    level, low, high, sd = 1 - plan["alpha"], None, None, None
+    difference = float(values.mean()) if len(values) else None
+    if estimates is not None and difference is not None:
+        half, sd = float(estimates.half_width(level)[index]), float(estimates.sd[index])
+        low, high = difference - half, difference + half
+    reasons = "; ".join(_objections(plan, runs, effect, len(values), sd))
+    verdict: str = Verdict.REFUSED
+    if not reasons:
+        assert low is not None and high is not None  # four seeds have an interval
+        verdict = judge((low, high), metric=plan["metric"])
+        if effect.kind == INTERACTION and verdict != Verdict.NOT_RESOLVED:
+            verdict = INTERACTS
     return Effect(
         name=effect.name,
         kind=effect.kind,
-        n=estimated.n,
-        difference=estimated.mean,
-        low=estimated.low,
-        high=estimated.high,
-        level=together,
-        family_size=family_size,
-        sd=estimated.sd,
-        verdict=Verdict.REFUSED
-        if reasons
-        else _verdict(plan, effect, estimated.low, estimated.high),
-        reason="; ".join(reasons) or None,
+        n=len(values),
+        difference=difference,
+        low=low,
+        high=high,
+        level=level,
+        family_size=1 if estimates is None else len(estimates.sd),
+        sd=sd,
+        p_adjusted=estimates.p_adjusted[index] if estimates else None,
+        verdict=verdict,
+        reason=reasons or None,
         aliases=effect.aliases,
     )
 
 
-def _verdict(plan: Plan, effect: Weighted, low: float | None, high: float | None) -> str:
-    assert low is not None and high is not None  # four seeds have an interval
-    judged = judge(low, high, metric=plan["metric"])
-    resolved = judged is not Verdict.NOT_RESOLVED
-    return INTERACTS if resolved and effect.kind == INTERACTION else judged
+def _objections(
+    plan: Plan, runs: pd.DataFrame, effect: Weighted, n: int, sd: float | None
+) -> Iterator[str]:
+    """Say each reason for which no verdict on an effect may be given."""
+    ours = report_runs(runs[runs["arm"].isin(list(effect.weights))])
+    for arm in effect.weights:
+        if why := tuning_objection(plan, arm):
+            yield why
+        if missing := lacking(plan, ours, arm):
+            yield f"{arm} lacks {missing}"
+    if usable(ours, plan["metric"])["environment"].nunique() > 1:
+        yield "runs of different environments are not pooled"
+    if n < LEAST_PAIRS:
+        yield f"a verdict needs {LEAST_PAIRS} seeds, but there are {n}"
+    elif not sd:
+        yield "the seeds do not differ at all: without noise there is nothing to judge by"
 
 
 def analysis_of_variance(plan: Plan, runs: pd.DataFrame) -> pd.DataFrame | None:

@@ -19,4 +19,5 @@ def main_and_conditions(
 
 
 def _under(kind: str, name: str, tables: ExperimentTables) -> Under:
-    return Under(kind, name, tables.plan, tables.runs, compare(tables.plan, tables.runs))
+    comparison = compare(tables.plan, tables.runs, tables.documents)
+    return Under(kind, name, tables.plan, tables.runs, comparison)

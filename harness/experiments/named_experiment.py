@@ -1,10 +1,14 @@
-"""An experiment that is named on the command line: by its name, or by its file."""
+"""What is named on the command line: an experiment, its file, or a table of runs made elsewhere."""
 
 from pathlib import Path
 
+from harness.analysis.elsewhere import Asked, read_runs
+from harness.errors import AblateError
 from harness.experiments.loading import load_experiment
+from harness.store.experiments import ExperimentStore, ExperimentTables
+from harness.store.tables import empty_curves
 
-_ENDINGS = (".yaml", ".yml")
+_YAML, _CSV = (".yaml", ".yml"), ".csv"
 
 
 def experiment_name(named: str) -> str:
@@ -15,6 +19,22 @@ def experiment_name(named: str) -> str:
     Raises:
         SourceError: the file cannot be read, or has a mistake.
     """
-    if not named.endswith(_ENDINGS):
+    if not named.endswith(_YAML):
         return named
     return load_experiment(Path(named)).resolved.experiment.name
+
+
+def open_named(named: str, experiments: ExperimentStore, asked: Asked) -> ExperimentTables:
+    """Read the tables of an experiment, or the runs of a CSV file with what was asked of them.
+
+    Raises:
+        AblateError: there is no such experiment, a file cannot be read or has a mistake, or
+            something was asked of an experiment, which says all of it itself.
+    """
+    if named.endswith(_CSV):
+        plan, runs = read_runs(Path(named), asked)
+        return ExperimentTables(plan, runs, empty_curves())
+    if asked != Asked():
+        options = "--metric, --baseline, --maximise, --alpha and --practical"
+        raise AblateError(f"{options} are for a CSV file: an experiment has its own in its plan")
+    return experiments.open(experiment_name(named))

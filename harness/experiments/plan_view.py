@@ -11,22 +11,22 @@ from rich.text import Text
 
 from harness.analysis.brackets import bracket_lines
 from harness.analysis.effects_view import design_lines
+from harness.analysis.history import History
 from harness.analysis.units import count, size
 from harness.experiments.planned import ExperimentPlan
 from harness.experiments.power import resolution
 from harness.experiments.prepared import PreparedArm, data_lines
 from harness.experiments.tuning_view import stage_words, tuning_lines
 from harness.quantities import format_duration
-from harness.store.experiments import ExperimentTables
 
 
 def plan_view(
     plan: ExperimentPlan,
     data: Mapping[str, PreparedArm],
     seconds: float | None,
-    earlier: ExperimentTables | None,
+    history: History,
 ) -> RenderableType:
-    """Draw a plan; `seconds` is the time estimate, `earlier` what this experiment has in store."""
+    """Draw a plan; `seconds` is the time estimate, `history` what the store says of seeds."""
     record = plan.record
     lines = [
         _sentence("held equal", record["held_equal"]),
@@ -38,7 +38,7 @@ def plan_view(
         *tuning_lines(plan),
         *_effort(plan, seconds),
         *data_lines(data),
-        *resolution(plan, earlier),
+        *resolution(record, history),
         *_to_confirm(plan),
     ]
     question = Text(record["question"] or record["name"], style="bold")
