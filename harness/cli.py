@@ -96,6 +96,7 @@ def run(
     """Train what is missing and print the verdicts. Exit code 1 if a run failed or diverged."""
     from harness.analysis.effects_view import effects_tables
     from harness.analysis.holds_view import holds_tables
+    from harness.analysis.multiplier_view import multiplier_lines
     from harness.analysis.rendering import comparison_tables
     from harness.experiments.answers import main_and_conditions
     from harness.experiments.loading import load_experiment
@@ -112,7 +113,8 @@ def run(
             tables = experiments.open(name)
             echo(*comparison_tables(outcome.comparison, outcome.plan.record))
             echo(*effects_tables(tables.plan, tables.runs))
-    echo(*holds_tables(*main_and_conditions(experiments.open(name), experiments)))
+    under = main_and_conditions(experiments.open(name), experiments)
+    echo(*holds_tables(*under), *multiplier_lines(*under))
     if n_failed:
         undone = f"{n_failed} runs failed, diverged or were stopped"
         _fail(f"{undone}; the same command tries them again", 1)
@@ -177,6 +179,7 @@ def compare(
     from harness.analysis.effects_view import effects_dict, effects_tables
     from harness.analysis.elsewhere import Asked
     from harness.analysis.holds_view import holds_dict, holds_tables
+    from harness.analysis.multiplier_view import multiplier_lines, multipliers_dict
     from harness.analysis.rendering import comparison_tables
     from harness.analysis.speedup import speedup_lines
     from harness.analysis.summary import comparison_dict
@@ -195,12 +198,16 @@ def compare(
     sooner = list(speedup_lines(pairs, tables.curves, measured, until)) if until else []
     if as_json:
         found = comparison_dict(comparison, tables.plan) | holds_dict(*under)
-        found |= effects_dict(tables.plan, tables.runs) | ({"until": sooner} if until else {})
+        found |= (
+            multipliers_dict(*under)
+            | effects_dict(tables.plan, tables.runs)
+            | ({"until": sooner} if until else {})
+        )
         echo(found)
     else:
         by_factor = effects_tables(tables.plan, tables.runs)
         drawn = comparison_tables(comparison, tables.plan, tables.latency)
-        echo(*drawn, *by_factor, *holds_tables(*under), *sooner)
+        echo(*drawn, *by_factor, *holds_tables(*under), *multiplier_lines(*under), *sooner)
 
 
 @app.command(rich_help_panel="Experiments")
