@@ -56,7 +56,7 @@ class Experiment(Conditions):
     match: Literal["none"] | dict[str, Any] = Field(
         default_factory=lambda: {"train_flops": "1%", "by": "d_ff"}
     )
-    tune: dict[str, Any] | None = None
+    tune: Any = None
     expect: dict[str, Literal["better", "worse", "practically equal"]] = Field(default_factory=dict)
     analysis: Analysis = Field(default_factory=Analysis)
     evaluate: list[Any] = Field(default_factory=list)

@@ -52,14 +52,6 @@ def _rule(record: dict[str, Any]) -> Iterator[str]:
         yield f"seeds: a pilot of {rule['pilot']}, then as many as {goal}, {rule['max']} at most"
 
 
-def _runs(plan: ExperimentPlan) -> str:
-    if plan.resolved.is_staged:
-        return stage_words(plan)
-    stored = len(plan.runs) - len(plan.pending)
-    arms_and_seeds = f"{len(plan.arms)} arms x {len(plan.record['seeds'])} seeds"
-    return f"{len(plan.runs)} ({arms_and_seeds}), {stored} already in the store"
-
-
 def condition_view(
     plan: ExperimentPlan, data: Mapping[str, PreparedArm], seconds: float | None
 ) -> RenderableType:
@@ -86,6 +78,14 @@ def _to_confirm(plan: ExperimentPlan) -> Iterator[str]:
     if n := plan.resolved.experiment.confirm:
         what = f"contrasts that are resolved will be asked again on {n} fresh seeds"
         yield f"{what}: at most {n * len(plan.arms)} runs more"
+
+
+def _runs(plan: ExperimentPlan) -> str:
+    if plan.resolved.is_staged:
+        return stage_words(plan)
+    stored = len(plan.runs) - len(plan.pending)
+    arms_and_seeds = f"{len(plan.arms)} arms x {len(plan.record['seeds'])} seeds"
+    return f"{len(plan.runs)} ({arms_and_seeds}), {stored} already in the store"
 
 
 def plan_dict(
