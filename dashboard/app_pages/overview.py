@@ -5,20 +5,26 @@ from typing import Literal
 import streamlit as st
 
 from dashboard.charts import difference_figure
-from dashboard.data import Experiment, losses
-from dashboard.tables import arm_table
+from dashboard.data import Experiment, losses, store
+from dashboard.tables import arm_table, words_table
 from dashboard.text import literal
 from dashboard.theme import arm_styles
 from dashboard.widgets import chosen_experiments
 from harness.analysis.seeds import seed_differences
 from harness.analysis.sentences import interval_name, sentence
-from harness.analysis.verdict import Verdict
+from harness.report.conditions import condition_table
+from harness.report.contrast_columns import known
+from harness.report.pages import html_page
+from harness.report.verdicts import verdict_table
+from harness.report.write import open_conditions, stored_report
 
-_COLOURS: dict[Verdict, Literal["green", "red", "orange", "violet"]] = {
-    Verdict.BETTER: "green",
-    Verdict.WORSE: "red",
-    Verdict.NOT_RESOLVED: "orange",
-    Verdict.REFUSED: "violet",
+_COLOURS: dict[str, Literal["green", "red", "blue", "gray", "orange", "violet"]] = {
+    "better": "green",
+    "worse": "red",
+    "practically equal": "blue",
+    "trivial": "gray",
+    "not resolved": "orange",
+    "refused": "violet",
 }
 
 
@@ -30,7 +36,7 @@ def _card(experiment: Experiment) -> None:
         _progress(experiment)
         for contrast in experiment.comparison.contrasts:
             with st.container(horizontal=True, vertical_alignment="top", wrap=False):
-                with st.container(width=100):
+                with st.container(width=130):
                     st.badge(contrast.verdict, color=_COLOURS[contrast.verdict])
                 st.text(sentence(contrast, plan), width="stretch")
         for note in experiment.comparison.notes:
@@ -44,6 +50,30 @@ def _card(experiment: Experiment) -> None:
             column_config=dict.fromkeys(table.columns[1:], right),
             alt=f"Arms of {experiment.name}",
         )
+        _more(experiment)
+
+
+def _more(experiment: Experiment) -> None:
+    """Offer every number behind the verdicts, other conditions, and the report."""
+    plan, name = experiment.plan, experiment.name
+    tables = [verdict_table(plan, experiment.comparison)]
+    if plan.get("conditions"):
+        tables.append(condition_table(plan, open_conditions(store(), plan)))
+    for table in tables:
+        with st.expander(literal(table.title)):
+            st.dataframe(words_table(table), hide_index=True, alt=f"{table.title}: {name}")
+            if table.note:
+                st.caption(literal(table.note))
+    st.download_button(
+        "Report",
+        lambda: html_page(stored_report(store(), name)),
+        file_name=f"{name}.html",
+        mime="text/html",
+        key=f"report-{name}",
+        on_click="ignore",
+        icon=":material/download:",
+        help="Question, design, charts, verdicts and every run as one page that stands alone.",
+    )
 
 
 def _progress(experiment: Experiment) -> None:
@@ -63,10 +93,12 @@ def _chart(experiment: Experiment) -> None:
     plan, runs = experiment.plan, experiment.runs
     seeds = [seed_differences(plan, runs, contrast) for contrast in contrasts]
     styles, metric = arm_styles(experiment.plan), experiment.comparison.metric
-    figure = difference_figure(contrasts, seeds, styles, metric)
+    margin = next((m for c in contrasts if (m := known(c, "margin"))), None)
+    figure = difference_figure(contrasts, seeds, styles, metric, margin)
     figure.update_layout(uirevision=experiment.name)
     kinds = dict.fromkeys(interval_name(contrast) for contrast in contrasts)
-    st.caption(f"Differences paired by seed; bars: {', '.join(kinds)}; dots: seeds.")
+    band = f" Grey: practically equal, within {margin:g}." if margin else ""
+    st.caption(f"Differences paired by seed; bars: {', '.join(kinds)}; dots: seeds.{band}")
     key, alt = f"differences-{experiment.name}", f"Paired differences in {metric}"
     st.plotly_chart(figure, key=key, alt=alt, config={"displaylogo": False})
 

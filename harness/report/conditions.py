@@ -11,6 +11,13 @@ from harness.store.tables import Plan
 
 def conditions(plan: Plan, others: Mapping[str, ExperimentTables]) -> Iterator[Section]:
     """Show every contrast under every condition; `others` has them by experiment's name."""
+    table = condition_table(plan, others)
+    if table.rows:
+        yield Section("Other conditions", [table])
+
+
+def condition_table(plan: Plan, others: Mapping[str, ExperimentTables]) -> Table:
+    """Tell of every contrast under every condition."""
     rows = []
     for condition in plan.get("conditions") or []:
         about = [condition["name"], condition["kind"]]
@@ -22,6 +29,5 @@ def conditions(plan: Plan, others: Mapping[str, ExperimentTables]) -> Iterator[S
             pair = f"{contrast.arm} - {contrast.baseline}"
             found = [difference_words(contrast), interval_words(contrast), str(contrast.n)]
             rows.append([*about, pair, *found, str(contrast.verdict)])
-    if rows:
-        columns = ["condition", "of", "contrast", "difference", "interval", "n", "verdict"]
-        yield Section("Other conditions", [Table("The same question elsewhere", columns, rows)])
+    columns = ["condition", "of", "contrast", "difference", "interval", "n", "verdict"]
+    return Table("The same question elsewhere", columns, rows)
