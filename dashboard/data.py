@@ -90,7 +90,7 @@ def _load(root: str, name: str, stamp: Stamp) -> Experiment:
     store = ExperimentStore(Path(root))
     tables = store.open(name)
     try:
-        comparison = compare(tables.plan, tables.runs)
+        comparison = compare(tables.plan, tables.runs, tables.documents)
     except (LookupError, TypeError, ValueError, AttributeError) as error:  # keys of the wrong shape
         plan = store.folder(name) / "plan.json"
         raise StoreError(plan, f"corrupt or unlike runs.parquet: {error!r}") from None

@@ -60,6 +60,7 @@ def plan(
     file: File, overrides: Overrides = None, results: Results = None, as_json: Json = False
 ) -> None:
     """Show arms, matched sizes, costs, time and what the seeds can resolve; train nothing."""
+    from harness.analysis.history import history_of
     from harness.experiments.estimate import estimate_seconds
     from harness.experiments.loading import load_experiment
     from harness.experiments.plan_view import plan_dict, plan_view
@@ -69,9 +70,8 @@ def plan(
     planned = loaded.plan(runs, loaded.device())
     data = loaded.prepare_data(planned)
     seconds = estimate_seconds(planned)
-    name = planned.record["name"]
-    earlier = experiments.open(name) if name in experiments.names() else None
-    as_text = plan_view(planned, data, seconds, earlier)
+    history = history_of(planned.record, map(experiments.open, experiments.names()))
+    as_text = plan_view(planned, data, seconds, history)
     echo(plan_dict(planned, data, seconds) if as_json else as_text)
 
 
@@ -170,7 +170,7 @@ def compare(
     tables = open_named(what, _stores(results)[1], asked)
     if until and tables.curves.empty:
         raise AblateError(f"--until needs learning curves, of which {what} has none")
-    comparison = compare_runs(tables.plan, tables.runs)
+    comparison = compare_runs(tables.plan, tables.runs, tables.documents)
     pairs = [(contrast.arm, contrast.baseline) for contrast in comparison.contrasts]
     measured = tables.plan["metric"].rpartition("/")[2]  # a set is scored at the end alone
     sooner = list(speedup_lines(pairs, tables.curves, measured, until)) if until else []

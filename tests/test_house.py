@@ -14,8 +14,8 @@ from ruamel.yaml import YAML
 
 from harness.analysis.arms import mean_words
 from harness.analysis.compare import compare
-from harness.analysis.sentences import difference_words, interval_words
 from harness.analysis.units import count, size
+from harness.analysis.words import difference_words, interval_words
 from harness.core.model import LanguageModel
 from harness.core.slots import SLOTS
 from harness.data.config import DataConfig

@@ -11,20 +11,21 @@ from dashboard.text import literal
 from dashboard.theme import arm_styles
 from dashboard.widgets import chosen_experiments
 from harness.analysis.seeds import seed_differences
-from harness.analysis.sentences import interval_name, sentence
+from harness.analysis.sentences import sentence
+from harness.analysis.verdict import Verdict
+from harness.analysis.words import interval_name
 from harness.report.conditions import condition_table
-from harness.report.contrast_columns import known
 from harness.report.pages import html_page
 from harness.report.verdicts import verdict_table
 from harness.report.write import open_conditions, stored_report
 
-_COLOURS: dict[str, Literal["green", "red", "blue", "gray", "orange", "violet"]] = {
-    "better": "green",
-    "worse": "red",
-    "practically equal": "blue",
-    "trivial": "gray",
-    "not resolved": "orange",
-    "refused": "violet",
+_COLOURS: dict[Verdict, Literal["green", "red", "blue", "gray", "orange", "violet"]] = {
+    Verdict.BETTER: "green",
+    Verdict.WORSE: "red",
+    Verdict.EQUAL: "blue",
+    Verdict.TRIVIAL: "gray",
+    Verdict.NOT_RESOLVED: "orange",
+    Verdict.REFUSED: "violet",
 }
 
 
@@ -35,10 +36,9 @@ def _card(experiment: Experiment) -> None:
         st.text(plan["question"])
         _progress(experiment)
         for contrast in experiment.comparison.contrasts:
-            with st.container(horizontal=True, vertical_alignment="top", wrap=False):
-                with st.container(width=130):
-                    st.badge(contrast.verdict, color=_COLOURS[contrast.verdict])
-                st.text(sentence(contrast, plan), width="stretch")
+            with st.container(gap="xxsmall"):
+                st.badge(contrast.verdict, color=_COLOURS[contrast.verdict])
+                st.text(sentence(contrast, plan))
         for note in experiment.comparison.notes:
             st.caption(literal(note))
         _chart(experiment)
@@ -93,7 +93,8 @@ def _chart(experiment: Experiment) -> None:
     plan, runs = experiment.plan, experiment.runs
     seeds = [seed_differences(plan, runs, contrast) for contrast in contrasts]
     styles, metric = arm_styles(experiment.plan), experiment.comparison.metric
-    margin = next((m for c in contrasts if (m := known(c, "margin"))), None)
+    limit = experiment.comparison.margin
+    margin = limit.value if limit else None
     figure = difference_figure(contrasts, seeds, styles, metric, margin)
     figure.update_layout(uirevision=experiment.name)
     kinds = dict.fromkeys(interval_name(contrast) for contrast in contrasts)

@@ -1,6 +1,6 @@
 """From a plan and its runs to verdicts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -9,7 +9,13 @@ from harness.analysis.contrasts import Contrast, contrast_of
 from harness.analysis.exposure import exposure_notes
 from harness.analysis.families import families
 from harness.analysis.intervals import Estimate
+from harness.analysis.judged import judge_pairs
+from harness.analysis.labels import labels_of
+from harness.analysis.margin import Margin, margin_of
+from harness.analysis.notes import evaluation_notes, margin_notes
 from harness.analysis.tuning import tuning_notes
+from harness.analysis.values import seed_values
+from harness.store.documents import no_documents
 from harness.store.tables import Plan
 
 
@@ -24,23 +30,44 @@ class Comparison:
     """The means on what runs are scored on besides, by metric (`report/val_bpb`) and arm."""
     spent: list[str]
     """What was spent beside the runs that answer the question."""
+    margin: Margin | None
+    """Within which a difference makes none in practice."""
+    margin_is_due: bool
+    """Whether it is to be measured, and could not be."""
 
     @property
     def notes(self) -> list[str]:
         """What is to be known of all of it, beside the verdicts."""
-        return [*exposure_notes({arm.arm: arm.exposure for arm in self.arms}), *self.spent]
+        return [
+            *exposure_notes({arm.arm: arm.exposure for arm in self.arms}),
+            *margin_notes(self.margin, self.margin_is_due, self.metric),
+            *evaluation_notes(self.contrasts),
+            *self.spent,
+        ]
 
 
-def compare(plan: Plan, runs: pd.DataFrame) -> Comparison:
-    """Summarise the arms and judge the contrasts; only runs that are done count."""
+def compare(plan: Plan, runs: pd.DataFrame, documents: pd.DataFrame | None = None) -> Comparison:
+    """Summarise the arms and judge the contrasts; only runs that are done count.
+
+    Args:
+        plan: What was planned.
+        runs: A row for each planned run.
+        documents: The loss of each run on each document; without them the choice of documents is
+            no part of any error.
+    """
+    documents = no_documents() if documents is None else documents
+    values, margin = seed_values(plan, runs, plan["metric"]), margin_of(plan, runs)
+    arms = [summarise(plan, runs, arm) for arm in plan["arms"]]
+    contrasts = [
+        contrast_of(plan, runs, documents, judged, margin)
+        for family in families(plan)
+        for judged in judge_pairs(plan, runs, family, values, documents)
+    ]
+    exposures = {arm.arm: arm.exposure for arm in arms}
     return Comparison(
         metric=plan["metric"],
-        arms=[summarise(plan, runs, arm) for arm in plan["arms"]],
-        contrasts=[
-            contrast_of(plan, runs, pair, family)
-            for family in families(plan)
-            for pair in family.pairs
-        ],
+        arms=arms,
+        contrasts=[replace(c, labels=labels_of(plan, c, exposures)) for c in contrasts],
         evaluations={
             (metric := f"{name}/{about['metric']}"): {
                 arm: mean_over_seeds(plan, runs, arm, metric) for arm in plan["arms"]
@@ -48,4 +75,11 @@ def compare(plan: Plan, runs: pd.DataFrame) -> Comparison:
             for name, about in plan.get("evaluate", {}).items()
         },
         spent=tuning_notes(plan, runs),
+        margin=margin,
+        margin_is_due=plan.get("practical") == "auto" and margin is None,
     )
+
+
+def suspicious(comparison: Comparison) -> list[Contrast]:
+    """Return the contrasts that are too good to be shown before a leak was looked for."""
+    return [contrast for contrast in comparison.contrasts if contrast.suspicious]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from harness.analysis.critical import Contrasts
 from harness.store.tables import Plan
 
 
@@ -20,6 +21,19 @@ class Family:
 
     name: str
     pairs: tuple[Pair, ...]
+
+    @property
+    def arms(self) -> list[str]:
+        """The arms that are compared, each once."""
+        return list(dict.fromkeys(arm for pair in self.pairs for arm in (pair.arm, pair.baseline)))
+
+    @property
+    def contrasts(self) -> Contrasts:
+        """The weights of the arms in each contrast."""
+        return tuple(
+            tuple(float(arm == pair.arm) - float(arm == pair.baseline) for arm in self.arms)
+            for pair in self.pairs
+        )
 
 
 def families(plan: Plan) -> list[Family]:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from harness.analysis.evaluation import different_documents
 from harness.analysis.families import Pair
-from harness.analysis.intervals import LEAST_PAIRS, Estimate
+from harness.analysis.intervals import LEAST_PAIRS
+from harness.analysis.judged import Judged
 from harness.analysis.tuning import tuning_objection
 from harness.analysis.values import report_runs, seed_values, usable
 from harness.store.status import Status
@@ -33,8 +35,11 @@ def pair_up(plan: Plan, runs: pd.DataFrame, pair: Pair, metric: str) -> Pairs:
     return Pairs(list(map(int, both.index)), both[pair.arm].tolist(), both[pair.baseline].tolist())
 
 
-def objections(plan: Plan, runs: pd.DataFrame, pair: Pair, difference: Estimate) -> Iterator[str]:
-    """Say each reason for which no verdict on this pair may be given."""
+def objections(
+    plan: Plan, runs: pd.DataFrame, documents: pd.DataFrame, judged: Judged
+) -> Iterator[str]:
+    """Say each reason for which no verdict on a pair may be given."""
+    pair = judged.pair
     ours = report_runs(runs[runs["arm"].isin([pair.arm, pair.baseline])])
     for arm in (pair.arm, pair.baseline):
         if why := tuning_objection(plan, arm):
@@ -46,12 +51,14 @@ def objections(plan: Plan, runs: pd.DataFrame, pair: Pair, difference: Estimate)
     for arm in (pair.arm, pair.baseline):
         if lacking := _lacking(plan, ours, arm):
             yield f"{arm} lacks {lacking}"
+    if _scored_differently(plan, documents, pair):
+        yield "the arms are scored on different documents"
     environments = sorted(usable(ours, plan["metric"])["environment"].unique())
     if len(environments) > 1:
         yield f"runs of different environments are not pooled ({', '.join(environments)})"
-    if difference.n < LEAST_PAIRS:
-        yield f"a verdict needs {LEAST_PAIRS} pairs of seeds, but there are {difference.n}"
-    elif difference.is_constant and difference.mean:
+    if judged.n < LEAST_PAIRS:
+        yield f"a verdict needs {LEAST_PAIRS} pairs of seeds, but there are {judged.n}"
+    elif judged.is_constant and judged.difference:
         yield "the seeds do not differ at all: without noise there is nothing to judge by"
 
 
@@ -67,6 +74,16 @@ def share_training(plan: Plan, pair: Pair) -> bool:
     )
     different = [measured != baseline.get(run) for run, measured in arm.items()]
     return arm.keys() == baseline.keys() and any(different)
+
+
+def _scored_differently(plan: Plan, documents: pd.DataFrame, pair: Pair) -> bool:
+    """Whether two arms are not scored on the same documents: as found, or else as planned."""
+    found = different_documents(documents, pair)
+    if found is not None or "/" in plan["metric"]:  # a set may be the same for all data
+        return bool(found)
+    arm, baseline = (plan["arms"][name].get("data", {}) for name in (pair.arm, pair.baseline))
+    keys = (arm.keys() | baseline.keys()) - {"tokenizer", "packing"}  # bits per byte allow for them
+    return any(arm.get(key) != baseline.get(key) for key in keys)
 
 
 def _sources(runs: pd.DataFrame, arm: str) -> set[tuple[str, str]]:

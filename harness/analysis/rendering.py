@@ -1,6 +1,6 @@
 """A comparison for the terminal, in 80 columns or more."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.console import RenderableType
@@ -11,10 +11,13 @@ from rich.text import Text
 from harness.analysis.arms import ArmSummary, mean_words
 from harness.analysis.columns import Column, cost_columns, quality_columns, speed_columns
 from harness.analysis.compare import Comparison
+from harness.analysis.contrasts import Contrast
 from harness.analysis.intervals import LEVEL_OF_MEANS
-from harness.analysis.sentences import difference_words, interval_name, interval_words, sentence
+from harness.analysis.power import POWER
+from harness.analysis.sentences import sentence
 from harness.analysis.units import percent, share, size
 from harness.analysis.verdict import Verdict
+from harness.analysis.words import difference_words, interval_name, interval_words, p_words
 from harness.store.latency import Latency
 from harness.store.tables import Plan
 
@@ -23,6 +26,8 @@ _BELOW = (0, 0, 1, 0)
 _STYLES = {
     Verdict.BETTER: "green",
     Verdict.WORSE: "red",
+    Verdict.EQUAL: "cyan",
+    Verdict.TRIVIAL: "cyan",
     Verdict.NOT_RESOLVED: "yellow",
     Verdict.REFUSED: "magenta",
 }
@@ -32,16 +37,19 @@ def comparison_tables(
     comparison: Comparison, plan: Plan, latency: Latency | None = None
 ) -> list[RenderableType]:
     """Draw the question, the arms, the contrasts and a sentence for each contrast."""
-    sentences = [
-        Padding(Text(sentence(contrast, plan), style=_STYLES[contrast.verdict]), _BELOW)
-        for contrast in comparison.contrasts
-    ]
+    sentences = [Padding(_in_words(contrast, plan), _BELOW) for contrast in comparison.contrasts]
     others = [evaluation_table(comparison)] if comparison.evaluations else []
     speeds = [speed_table(comparison, latency)] if latency else []
     tables = [arm_table(comparison, plan), *speeds, *others, contrast_table(comparison)]
     question = Padding(Text(plan["question"] or plan["name"], style="bold"), _BELOW)
     notes = [Text(f"({note})", style="dim") for note in comparison.notes]
     return [question, *(Padding(table, _BELOW) for table in tables), *sentences, *notes]
+
+
+def _in_words(contrast: Contrast, plan: Plan) -> Text:
+    labels = f" [{', '.join(contrast.labels)}]" if contrast.labels else ""
+    words = Text(sentence(contrast, plan), style=_STYLES[contrast.verdict])
+    return words + Text(labels, style="dim")
 
 
 def arm_table(comparison: Comparison, plan: Plan) -> Table:
@@ -85,24 +93,35 @@ def evaluation_table(comparison: Comparison) -> Table:
 
 
 def contrast_table(comparison: Comparison) -> Table:
-    """Draw each difference with its simultaneous interval, n, rho and verdict."""
+    """Draw each difference with its simultaneous interval, adjusted p, n, rho and verdict."""
     table = _table(f"Differences in {comparison.metric}, paired by seed")
     table.add_column("contrast", overflow="fold", min_width=8)
-    for title in ("difference", "interval", "n", "rho"):
-        table.add_column(title, justify="right")
+    for title in ("difference", "interval", "p", "n", "rho"):
+        table.add_column(title, justify="right", no_wrap=True)
     table.add_column("verdict")
     for contrast in comparison.contrasts:
         table.add_row(
             Text(f"{contrast.arm} - {contrast.baseline}"),
             difference_words(contrast),
             interval_words(contrast),
+            p_words(contrast),
             str(contrast.n),
             "-" if contrast.rho is None else f"{contrast.rho:.2f}",
             Text(contrast.verdict, style=_STYLES[contrast.verdict]),
         )
     kinds = {c.family: f"{c.family}: {interval_name(c)}" for c in comparison.contrasts}
-    table.caption = "; ".join(kinds.values()) or None
+    below = [*kinds.values(), *_resolution(comparison.contrasts)]
+    table.caption = "; ".join(below) or None
     return table
+
+
+def _resolution(contrasts: Sequence[Contrast]) -> Iterator[str]:
+    """Say what the seeds could have shown, and what would not matter."""
+    seen = [contrast.detectable for contrast in contrasts if contrast.detectable]
+    if seen:
+        ends = " to ".join(dict.fromkeys(f"{one:.2g}" for one in (min(seen), max(seen))))
+        yield f"detectable with power {POWER}: {ends}"
+    yield from {f"margin: {contrast.margin:.2g}" for contrast in contrasts if contrast.margin}
 
 
 def _table(title: str | None = None) -> Table:

@@ -21,19 +21,35 @@ def summary_frame(comparison: Comparison) -> pd.DataFrame:
     arms = pd.DataFrame([asdict(arm) for arm in comparison.arms])
     arms.insert(1, "metric", comparison.metric)
     contrasts = pd.DataFrame(
-        [asdict(contrast) for contrast in comparison.contrasts], columns=["arm", *_OF_CONTRAST]
+        [_in_cells(contrast) for contrast in comparison.contrasts], columns=["arm", *_OF_CONTRAST]
     )
     titles = {name: f"contrast_{name}" for name in _OF_CONTRAST}
     table = arms.merge(contrasts.rename(columns=titles), on="arm", how="left")
-    counts = ["contrast_n", "contrast_family_size", "contrast_seeds_needed"]
-    return table.astype(dict.fromkeys(counts, "Int64"))
+    counts = ("n", "family_size", "seeds_needed", "runs_needed", "tokens_needed")
+    return table.astype({f"contrast_{name}": "Int64" for name in counts})
+
+
+def _plain(contrast: Contrast) -> dict[str, Any]:
+    """Return a contrast as JSON has it."""
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(contrast).items()}
+
+
+def _in_cells(contrast: Contrast) -> dict[str, Any]:
+    """Return a contrast with one value for each column."""
+    found = contrast.diverged
+    counts = found and (
+        f"{found.arm}/{found.n_arm} and {found.baseline}/{found.n_baseline}, p = {found.p:.2g}"
+    )
+    ends = contrast.bootstrap and " to ".join(f"{end:+.6g}" for end in contrast.bootstrap)
+    labels = "; ".join(contrast.labels)
+    return {**asdict(contrast), "diverged": counts, "bootstrap": ends, "labels": labels}
 
 
 def comparison_dict(comparison: Comparison, plan: Plan) -> dict[str, Any]:
     """Return the comparison and its sentences as plain data for JSON."""
     sentences = [sentence(contrast, plan) for contrast in comparison.contrasts]
     contrasts = [
-        {**asdict(contrast), "verdict": str(contrast.verdict), "sentence": words}
+        {**_plain(contrast), "verdict": str(contrast.verdict), "sentence": words}
         for contrast, words in zip(comparison.contrasts, sentences, strict=True)
     ]
     return {
@@ -48,5 +64,6 @@ def comparison_dict(comparison: Comparison, plan: Plan) -> dict[str, Any]:
             metric: {arm: asdict(mean) for arm, mean in by_arm.items()}
             for metric, by_arm in comparison.evaluations.items()
         },
+        "margin": asdict(comparison.margin) if comparison.margin else None,
         "notes": comparison.notes,
     }

@@ -6,6 +6,7 @@ from harness.errors import AblateError, unknown
 
 METRICS_TO_MAXIMISE = frozenset({"val_accuracy"})
 METRICS_TO_MINIMISE = frozenset({"train_loss", "val_loss", "val_bpb", "val_perplexity"})
+Interval = tuple[float, float]
 
 
 class Verdict(StrEnum):
@@ -13,23 +14,42 @@ class Verdict(StrEnum):
 
     BETTER = "better"
     WORSE = "worse"
+    EQUAL = "practically equal"
+    TRIVIAL = "trivial"
     NOT_RESOLVED = "not resolved"
     REFUSED = "refused"
 
 
-def judge(low: float, high: float, *, metric: str, maximise: bool | None = None) -> Verdict:
-    """Judge a difference (arm minus baseline) by its interval, and by nothing else.
+def judge(
+    interval: Interval,
+    *,
+    metric: str,
+    margin: float | None = None,
+    narrow: Interval = (-float("inf"), float("inf")),
+    maximise: bool | None = None,
+) -> Verdict:
+    """Judge a difference (arm minus baseline) by its printed intervals, and by nothing else.
 
-    `maximise` says which direction is better; None leaves that to what is known of the metric.
+    Args:
+        interval: It excludes 0, or there is no direction.
+        metric: What was measured.
+        margin: The largest difference that makes none in practice.
+        narrow: It lies within the margin, or the arms are not shown to be equal. Its level is
+            `1 - 2 alpha` where that of the other is `1 - alpha`: two one-sided tests at alpha
+            (D. J. Schuirmann, J. Pharmacokinet. Biopharm. 15 (1987) 657-680).
+        maximise: Which direction is better; None leaves that to what is known of the metric.
 
     Raises:
         AblateError: it is not known whether `metric` should be high or low.
     """
-    if maximise is None:
-        maximise = is_maximised(metric)
+    rising = is_maximised(metric) if maximise is None else maximise
+    low, high = interval
+    is_small = margin is not None and max(-narrow[0], narrow[1]) < margin
     if low <= 0 <= high:
-        return Verdict.NOT_RESOLVED
-    return Verdict.BETTER if (low > 0) == maximise else Verdict.WORSE
+        return Verdict.EQUAL if is_small else Verdict.NOT_RESOLVED
+    if is_small:
+        return Verdict.TRIVIAL
+    return Verdict.BETTER if (low > 0) == rising else Verdict.WORSE
 
 
 def is_maximised(metric: str) -> bool:

@@ -31,7 +31,7 @@ def experiments_view(experiments: ExperimentStore) -> View:
     rows = []
     for name in experiments.names():
         tables = experiments.open(name)
-        comparison = compare(tables.plan, tables.runs)
+        comparison = compare(tables.plan, tables.runs, tables.documents)
         done = int((tables.runs["status"] == "done").sum())
         verdicts = [f"{c.arm}: {c.verdict}" for c in comparison.contrasts]
         rows.append(

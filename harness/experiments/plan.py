@@ -122,6 +122,9 @@ def _record(resolved: Resolved, planner: RunPlanner, stages: Stages, source: str
         "baseline": resolved.baseline,
         "metric": experiment.analysis.metric,
         "alpha": experiment.analysis.alpha,
+        "practical": None
+        if experiment.analysis.practical == "none"
+        else experiment.analysis.practical,
         "contrasts": {name: list(pair) for name, pair in resolved.contrasts.items()},
         "match": resolved.match
         and {

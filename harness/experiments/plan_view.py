@@ -9,22 +9,22 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness.analysis.history import History
 from harness.analysis.units import count, size
 from harness.experiments.planned import ExperimentPlan
 from harness.experiments.power import resolution
 from harness.experiments.prepared import PreparedArm, data_lines
 from harness.experiments.tuning_view import stage_words, tuning_lines
 from harness.quantities import format_duration
-from harness.store.experiments import ExperimentTables
 
 
 def plan_view(
     plan: ExperimentPlan,
     data: Mapping[str, PreparedArm],
     seconds: float | None,
-    earlier: ExperimentTables | None,
+    history: History,
 ) -> RenderableType:
-    """Draw a plan; `seconds` is the time estimate, `earlier` what this experiment has in store."""
+    """Draw a plan; `seconds` is the time estimate, `history` what the store says of seeds."""
     record = plan.record
     lines = [
         _sentence("held equal", record["held_equal"]),
@@ -37,7 +37,7 @@ def plan_view(
         + (f"about {format_duration(seconds)}" if seconds is not None else "not estimated")
         + f" on {plan.device}",
         *data_lines(data),
-        *resolution(plan, earlier),
+        *resolution(record, history),
     ]
     question = Text(record["question"] or record["name"], style="bold")
     return Group(question, Text(), _arms(record), Text(), *(Text(line) for line in lines))

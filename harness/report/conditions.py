@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from harness.analysis.compare import compare
-from harness.analysis.sentences import difference_words, interval_words
+from harness.analysis.words import difference_words, interval_words
 from harness.report.document import Section, Table
 from harness.store.experiments import ExperimentTables
 from harness.store.tables import Plan

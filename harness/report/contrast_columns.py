@@ -6,7 +6,7 @@ from typing import Any
 from harness.analysis.compare import Comparison
 from harness.analysis.contrasts import Contrast
 from harness.analysis.costs import signed_percent
-from harness.analysis.sentences import difference_words, interval_words
+from harness.analysis.words import difference_words, interval_words
 from harness.report.words import number, setting_words
 from harness.store.tables import Plan
 

@@ -7,9 +7,10 @@ import pandas as pd
 from harness.analysis.compare import Comparison
 from harness.analysis.contrasts import Contrast
 from harness.analysis.seeds import seed_differences
-from harness.analysis.sentences import difference_words, interval_name, interval_words, sentence
+from harness.analysis.sentences import sentence
 from harness.analysis.titles import title
 from harness.analysis.verdict import Verdict
+from harness.analysis.words import difference_words, interval_name, interval_words
 from harness.report.charts.intervals import IntervalRow, interval_chart
 from harness.report.contrast_columns import contrast_columns, known
 from harness.report.document import Block, Bullets, Claim, Figure, Section, Table

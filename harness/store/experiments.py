@@ -28,14 +28,15 @@ Keys that came later, each with what it means to lack it:
 import io
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from harness.errors import AblateError, unknown
 from harness.store.atomic import write_bytes, write_json, write_text
+from harness.store.documents import no_documents
 from harness.store.errors import StoreError
 from harness.store.latency import Latency, read_latency
 from harness.store.names import check_name, is_name
@@ -55,6 +56,7 @@ class ExperimentTables:
     runs: pd.DataFrame
     curves: pd.DataFrame
     latency: Latency | None = None
+    documents: pd.DataFrame = field(default_factory=no_documents)
 
 
 class ExperimentStore:
@@ -99,6 +101,7 @@ class ExperimentStore:
             ),
             curves=_read_table(folder / "curves.parquet", empty_curves()),
             latency=read_latency(folder, plan),
+            documents=_read_table(folder / "documents.parquet", no_documents()),
         )
 
     def write_plan(self, plan: Plan) -> None:
@@ -106,10 +109,17 @@ class ExperimentStore:
         write_json(self.folder(plan["name"]) / "plan.json", plan)
 
     def write_tables(
-        self, name: str, runs: pd.DataFrame, curves: pd.DataFrame, summary: pd.DataFrame
+        self,
+        name: str,
+        runs: pd.DataFrame,
+        curves: pd.DataFrame,
+        summary: pd.DataFrame,
+        documents: pd.DataFrame | None = None,
     ) -> None:
-        """Replace the tables, each atomically."""
+        """Replace the tables, each atomically; without documents theirs is left as it is."""
         folder = self.folder(name)
+        if documents is not None:
+            write_bytes(folder / "documents.parquet", _parquet(documents, compression="zstd"))
         write_bytes(folder / "runs.parquet", _parquet(runs))
         write_bytes(folder / "curves.parquet", _parquet(curves))
         write_text(folder / "summary.csv", summary.to_csv(index=False, lineterminator="\n"))
@@ -136,7 +146,7 @@ def _read_table(path: Path, empty: pd.DataFrame) -> pd.DataFrame:
         raise StoreError(path, f"corrupt: {error}") from None
 
 
-def _parquet(table: pd.DataFrame) -> bytes:
+def _parquet(table: pd.DataFrame, compression: Literal["snappy", "zstd"] = "snappy") -> bytes:
     buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False)
+    table.to_parquet(buffer, index=False, compression=compression)
     return buffer.getvalue()

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from harness.analysis.compare import compare
-from harness.analysis.intervals import sidak_level
+from harness.analysis.critical import reference
 from harness.analysis.verdict import Verdict
 
 NOISE = np.array([0.001, -0.002, 0.0015, -0.0005, 0.0])
@@ -133,10 +133,17 @@ def test_the_primary_contrast_is_judged_alone_and_the_others_together(make_plan,
         ("mha", "gqa", "others", 3),
         ("nope", "gqa", "others", 3),
     ]
-    half_widths = [(c.high - c.low) / 2 / (c.sd / np.sqrt(c.n)) for c in found]
+    half_widths = [(c.high - c.low) / 2 / c.seed_error for c in found]
     assert half_widths[0] == pytest.approx(2.776, abs=1e-3)
-    assert sidak_level(0.95, 3) == pytest.approx(0.98305, abs=1e-5)
-    assert half_widths[1:] == [pytest.approx(3.933, abs=1e-2)] * 3
+    weights = ((1.0, -1.0, 0.0, 0.0), (1.0, 0.0, -1.0, 0.0), (0.0, 0.0, -1.0, 1.0))
+    together = reference(weights, 5).critical(0.05)  # mha - mqa, mha - gqa, nope - gqa
+    assert together == pytest.approx(3.13, abs=0.05)
+    assert half_widths[1:] == [pytest.approx(together)] * 3
+    assert {c.method for c in found[1:]} == {"moderated"}
+    assert found[0].method == "own"
+    variance = np.mean([c.sd**2 for c in found[1:]])
+    moderated = [np.sqrt((2 * c.sd**2 + variance) / 3 / 5) for c in found[1:]]
+    assert [c.seed_error for c in found[1:]] == pytest.approx(moderated)
 
 
 def test_a_primary_contrast_turned_round_is_not_judged_twice(make_plan, make_runs):

@@ -9,8 +9,9 @@ from stored import HOSTILE, NOISE, OPTIMUM, write
 
 from harness.analysis.arms import mean_words
 from harness.analysis.compare import compare
-from harness.analysis.sentences import difference_words, interval_words, sentence
+from harness.analysis.sentences import sentence
 from harness.analysis.values import fit_of
+from harness.analysis.words import difference_words, interval_words
 from harness.report.build import build_report
 from harness.report.charts.svg import standalone
 from harness.report.pages import html_page, literal, markdown_page
