@@ -69,7 +69,10 @@ def tuned(plan, runs):
                         val_bpb=ours["val_bpb"] + worse,
                     )
                 )
-    return plan, pd.concat(rows, ignore_index=True)
+    table = pd.concat(rows, ignore_index=True)
+    keys = ["arm", "seed", "replica", "run_id", "purpose", "setting"]
+    plan["runs"] = table[keys].to_dict("records")
+    return plan, table
 
 
 def curves_of(runs):

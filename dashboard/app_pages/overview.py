@@ -39,6 +39,8 @@ def _card(experiment: Experiment) -> None:
             with st.container(gap="xxsmall"):
                 st.badge(contrast.verdict, color=_COLOURS[contrast.verdict])
                 st.text(sentence(contrast, plan))
+                if contrast.labels:
+                    st.caption(literal(", ".join(contrast.labels)))
         for note in experiment.comparison.notes:
             st.caption(literal(note))
         _chart(experiment)

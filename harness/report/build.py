@@ -18,7 +18,7 @@ from harness.store.experiments import ExperimentTables
 def build_report(tables: ExperimentTables, others: Mapping[str, ExperimentTables]) -> Report:
     """Build the report of an experiment; `others` has its conditions by their names."""
     plan, runs = tables.plan, tables.runs
-    comparison = compare(plan, runs)
+    comparison = compare(plan, runs, tables.documents)
     sections = [
         question(plan),
         verdicts(plan, runs, comparison),

@@ -25,7 +25,7 @@ def condition_table(plan: Plan, others: Mapping[str, ExperimentTables]) -> Table
         if tables is None:
             rows.append([*about, "-", "-", "-", "-", "not run yet"])
             continue
-        for contrast in compare(tables.plan, tables.runs).contrasts:
+        for contrast in compare(tables.plan, tables.runs, tables.documents).contrasts:
             pair = f"{contrast.arm} - {contrast.baseline}"
             found = [difference_words(contrast), interval_words(contrast), str(contrast.n)]
             rows.append([*about, pair, *found, str(contrast.verdict)])

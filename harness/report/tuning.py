@@ -11,7 +11,7 @@ from harness.analysis.values import ArmFit, fit_of
 from harness.report.charts.lines import Line, line_chart
 from harness.report.document import Block, Bullets, Figure, Section, Table
 from harness.report.style import arm_classes
-from harness.report.words import number, setting_words
+from harness.report.words import setting_words
 from harness.store.tables import Plan
 
 
@@ -44,7 +44,7 @@ def choice_table(plan: Plan, runs: pd.DataFrame) -> Table:
                 str((trials["status"] == "diverged").sum()),
                 "yes: refused" if tuned.get("at_edge") else "no",
                 _optimum(fit),
-                number(fit.minimum if fit else None),
+                f"{fit.minimum:.4f}" if fit else "-",
             ]
         )
     return Table("What was chosen", columns, rows)

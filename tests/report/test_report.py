@@ -11,7 +11,8 @@ from harness.analysis.arms import mean_words
 from harness.analysis.compare import compare
 from harness.analysis.sentences import sentence
 from harness.analysis.values import fit_of
-from harness.analysis.words import difference_words, interval_words
+from harness.analysis.verdict import Verdict
+from harness.analysis.words import difference_words, interval_words, p_words
 from harness.report.build import build_report
 from harness.report.charts.svg import standalone
 from harness.report.pages import html_page, literal, markdown_page
@@ -71,14 +72,16 @@ def test_the_page_says_the_sentences_and_numbers_of_the_comparison(tables, page)
     for contrast in comparison.contrasts:
         assert sentence(contrast, tables.plan) in said
         row = next(r for r in page.rows if r[:1] == [f"{contrast.arm} - {contrast.baseline}"])
-        assert row[1:5] == [
+        assert row[1:6] == [
             str(contrast.verdict),
             difference_words(contrast),
             interval_words(contrast),
+            p_words(contrast),
             str(contrast.n),
         ]
-        assert f"{contrast.sd:.3g}" in row and f"{contrast.detectable:.3g}" in row
-        assert f"{contrast.rho:.2f}" in row
+        *_, below = (r for r in page.rows if r[:1] == row[:1])
+        assert f"{contrast.sd:.3g}" in below and f"{contrast.detectable:.3g}" in below
+        assert f"{contrast.rho:.2f}" in below
     for arm in comparison.arms:
         assert [arm.arm, mean_words(arm)] in [row[:2] for row in page.rows]
     for note in comparison.notes:
@@ -93,6 +96,22 @@ def test_every_number_of_the_page_is_on_the_markdown_page(report, page):
     for row in page.rows:
         for cell in row:
             assert literal(cell) in cells
+
+
+def test_a_margin_is_drawn_and_every_kind_of_verdict_has_its_mark(tmp_path):
+    tables = write(tmp_path, practical=0.01).open("heads")
+    report = build_report(tables, {})
+    page = Reader(html_page(report))
+    verdicts = [str(c.verdict) for c in compare(tables.plan, tables.runs).contrasts]
+    assert verdicts == ["practically equal", "worse"]
+    marks = [a["class"] for tag, a in page.tags if a.get("class", "").startswith("claim")]
+    assert marks == ["claim practically-equal", "claim worse"]
+    for kind in Verdict:
+        assert f".{str(kind).replace(' ', '-')} " in html_page(report)
+    assert 'class="margin"' in report.figures[0].svg
+    assert "narrow interval" in [cell for row in page.rows for cell in row]
+    for label in ("undertrained", "one budget"):
+        assert label in page.texts and label in markdown_page(report)
 
 
 def test_a_failed_run_is_listed_with_its_cause_and_refuses_its_verdict(tables, page):
@@ -192,7 +211,7 @@ def test_tuning_is_shown_with_what_was_chosen_and_every_seed(tmp_path):
     fits = [fit_of(tables.plan, tables.runs, arm) for arm in tables.plan["arms"]]
     for fit in fits:
         assert fit.optimum == pytest.approx(OPTIMUM)
-        assert f"{fit.optimum:.3g}" in page.texts and f"{fit.minimum:.3g}" in page.texts
+        assert f"{fit.optimum:.3g}" in page.texts and f"{fit.minimum:.4f}" in page.texts
     assert any(text.startswith("tuning took 30 runs") for text in page.texts)
     by_name = {figure.name: figure.svg for figure in report.figures}
     for rate in (0.002, 0.004, 0.008):
