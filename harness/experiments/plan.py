@@ -10,6 +10,7 @@ from harness.core.match import AXES, Matched, match
 from harness.errors import AblateError, ConfigError, Problem
 from harness.experiments.blame import describe
 from harness.experiments.config import Arm, Resolved
+from harness.experiments.factors import way_of
 from harness.experiments.fairness import differs, held_equal
 from harness.experiments.planned import ExperimentPlan, PlannedArm
 from harness.experiments.run_planner import RunPlanner
@@ -142,6 +143,12 @@ def _record(resolved: Resolved, planner: RunPlanner, stages: Stages, source: str
         },
         "tune": tune and tune.to_dict(tuning_metric(resolved)),
         "seeds": experiment.seed_list,
+        "factors": {
+            "combine": way_of(experiment.combine),
+            "levels": {name: list(levels) for name, levels in experiment.factors.items()},
+        }
+        if experiment.factors
+        else None,
         "arms": recorded,
         "runs": [planner.record(run) for run in stages.runs],
     }

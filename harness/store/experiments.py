@@ -12,6 +12,11 @@
 - `runs`: `arm`, `seed`, `replica`, `run_id`, `environment` of each planned run, and which attempts
   stand for it: the number that it `reuses`, or those with numbers `attempts_from` on; and the
   `measurement` of its weights that answers for it, if not the training's own evaluation does;
+- `factors` (not in the oldest; null without factors): how their levels are combined, `combine`, and
+  all `levels`, the first of each factor first;
+- `condition`, `conditions` (not in the oldest): of a main experiment null, and those of its
+  file, each with the `experiment` that it is stored as; of another one its `kind` (design, budget,
+  scale or confirm), its `name` and the `main` one;
 - `evaluate`, `evaluations` (not in the oldest): what runs are scored on besides, by name (`metric`,
   `seq_len`, `changes`), and in each run the measurement of each.
 
