@@ -112,6 +112,8 @@ def write(root, name="heads", question="What does sharing cost?", *, tune=False,
         ],
         **more,
     }
+    for about, levels in zip(arms.values(), more.get("of_factors", []), strict=False):
+        about["factors"] = levels
     rows = []
     for i, (arm_name, offset) in enumerate(OFFSETS.items()):
         for seed, noise in NOISE.items():

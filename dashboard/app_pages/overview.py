@@ -10,6 +10,9 @@ from dashboard.tables import arm_table, words_table
 from dashboard.text import literal
 from dashboard.theme import arm_styles
 from dashboard.widgets import chosen_experiments
+from harness.analysis.answers import main_and_conditions
+from harness.analysis.holds import held
+from harness.analysis.holds_view import holds_lines
 from harness.analysis.seeds import seed_differences
 from harness.analysis.sentences import sentence
 from harness.analysis.verdict import Verdict
@@ -17,7 +20,7 @@ from harness.analysis.words import interval_name
 from harness.report.conditions import condition_table
 from harness.report.pages import html_page
 from harness.report.verdicts import verdict_table
-from harness.report.write import open_conditions, stored_report
+from harness.report.write import stored_report
 
 _COLOURS: dict[Verdict, Literal["green", "red", "blue", "gray", "orange", "violet"]] = {
     Verdict.BETTER: "green",
@@ -60,7 +63,10 @@ def _more(experiment: Experiment) -> None:
     plan, name = experiment.plan, experiment.name
     tables = [verdict_table(plan, experiment.comparison)]
     if plan.get("conditions"):
-        tables.append(condition_table(plan, open_conditions(store(), plan)))
+        main, others = main_and_conditions(store().open(name), store())
+        tables.append(condition_table(main, others))
+        for line in holds_lines(main, others, held(main, others)):
+            st.caption(literal(line))
     for table in tables:
         with st.expander(literal(table.title)):
             st.dataframe(words_table(table), hide_index=True, alt=f"{table.title}: {name}")

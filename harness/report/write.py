@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
+from harness.analysis.answers import main_and_conditions
 from harness.report.build import build_report
 from harness.report.charts.svg import standalone
 from harness.report.document import Report
 from harness.report.pages import html_page, markdown_page
 from harness.store.atomic import write_text
-from harness.store.experiments import ExperimentStore, ExperimentTables
-from harness.store.tables import Plan
+from harness.store.experiments import ExperimentStore
 
 
 def write_report(experiments: ExperimentStore, name: str, folder: Path | None) -> list[Path]:
@@ -38,10 +38,4 @@ def stored_report(experiments: ExperimentStore, name: str) -> Report:
         StoreError: a file of it, or of one of its conditions, is corrupt.
     """
     tables = experiments.open(name)
-    return build_report(tables, open_conditions(experiments, tables.plan))
-
-
-def open_conditions(experiments: ExperimentStore, plan: Plan) -> dict[str, ExperimentTables]:
-    """Read the conditions of an experiment that are stored, by name."""
-    wanted = {condition["experiment"] for condition in plan.get("conditions") or []}
-    return {name: experiments.open(name) for name in experiments.names() if name in wanted}
+    return build_report(tables, *main_and_conditions(tables, experiments))
