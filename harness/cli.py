@@ -94,11 +94,11 @@ def run(
     results: Results = None,
 ) -> None:
     """Train what is missing and print the verdicts. Exit code 1 if a run failed or diverged."""
+    from harness.analysis.answers import main_and_conditions
     from harness.analysis.effects_view import effects_tables
     from harness.analysis.holds_view import holds_tables
     from harness.analysis.multiplier_view import multiplier_lines
     from harness.analysis.rendering import comparison_tables
-    from harness.experiments.answers import main_and_conditions
     from harness.experiments.loading import load_experiment
     from harness.experiments.run import HowToRun
     from harness.experiments.run_conditions import run_file
@@ -176,6 +176,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Print the verdicts of an experiment from its stored tables, or of runs made elsewhere."""
+    from harness.analysis.answers import main_and_conditions
     from harness.analysis.effects_view import effects_dict, effects_tables
     from harness.analysis.elsewhere import Asked
     from harness.analysis.holds_view import holds_dict, holds_tables
@@ -183,7 +184,6 @@ def compare(
     from harness.analysis.rendering import comparison_tables
     from harness.analysis.speedup import speedup_lines
     from harness.analysis.summary import comparison_dict
-    from harness.experiments.answers import main_and_conditions
     from harness.experiments.named_experiment import open_named
 
     experiments = _stores(results)[1]
