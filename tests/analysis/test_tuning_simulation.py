@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from harness.analysis.intervals import estimate, sidak_level
+from harness.analysis.blocks import judge_family
 from harness.analysis.values import fit, read_at
 from harness.experiments.tuning import Tuning, extend_report, search_grid
 from harness.experiments.tuning_config import Grid
@@ -101,9 +101,15 @@ def claims(world, protocol, rng):
         values.append(values_of(chosen, of_report, grid, protocol))
     if values[0] is None:
         return False
-    level = sidak_level(0.95, world.n_arms - 1)
-    found = [estimate(own - values[0], level) for own in values[1:] if own is not None]
-    return any(not one.low <= 0 <= one.high for one in found)
+    compared = np.array([own for own in values if own is not None])
+    if len(compared) < 2:
+        return False
+    contrasts = tuple(
+        (-1.0, *(float(i == arm) for i in range(1, len(compared))))
+        for arm in range(1, len(compared))
+    )
+    found = judge_family(compared, contrasts)
+    return bool((np.abs(found.difference) > found.half_width(0.95)).any())
 
 
 def false_claims(world, protocol, n_experiments):
