@@ -7,6 +7,7 @@ but the pilot's variance and degrees of freedom, and so covers at its level what
 out. What differs: several contrasts get one number, the largest, and simultaneous intervals.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,17 @@ from harness.analysis.families import families
 from harness.analysis.intervals import LEAST_PAIRS
 from harness.analysis.values import seed_values
 from harness.store.tables import Plan
+
+
+def pilot_notes(plan: Plan) -> Iterator[str]:
+    """Say how the number of seeds was found, if a pilot did."""
+    if not (rule := plan.get("seeds_rule")):
+        return
+    n, pilot = len(plan["seeds"]), rule["pilot"]
+    goal = f"half an interval of {rule['resolve']:g} {plan['metric']} at most"
+    found = f"a pilot of {pilot} seeds asks for {n}" if n > pilot else f"{n} seeds, the pilot alone"
+    most = ", which is all that were allowed" if n == rule["max"] else ""
+    yield f"number of seeds: {found}{most} ({goal})"
 
 
 def seeds_after_pilot(plan: Plan, runs: pd.DataFrame) -> int:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from harness.analysis.compare import Comparison
 from harness.analysis.units import count
-from harness.quantities import format_count
+from harness.quantities import format_count, format_duration
 from harness.report.document import Code, Facts, Paragraph, Section
 from harness.report.words import listed
 from harness.store.status import Status
@@ -58,10 +58,9 @@ def _spent(runs: pd.DataFrame) -> list[tuple[str, str]]:
     trained = runs.drop_duplicates("run_id")
     found = []
     for purpose, ours in trained.groupby("purpose", sort=True):
-        flops, hours = ours["flops"].sum(), ours["seconds"].sum() / 3600
-        cost = (
-            f"{len(ours)} trainings, {count(float(flops))} FLOPs, {hours:.3g} hours of one process"
-        )
+        flops, seconds = (float(ours[name].sum()) for name in ("flops", "seconds"))
+        work = f"{count(flops)} FLOPs, {format_duration(seconds)} of one process"
+        cost = f"{len(ours)} trainings, {work}"
         found.append((f"spent on {purpose} runs", cost))
     return found
 

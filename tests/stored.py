@@ -69,7 +69,10 @@ def tuned(plan, runs):
                         val_bpb=ours["val_bpb"] + worse,
                     )
                 )
-    return plan, pd.concat(rows, ignore_index=True)
+    table = pd.concat(rows, ignore_index=True)
+    keys = ["arm", "seed", "replica", "run_id", "purpose", "setting"]
+    plan["runs"] = table[keys].to_dict("records")
+    return plan, table
 
 
 def curves_of(runs):
@@ -109,6 +112,8 @@ def write(root, name="heads", question="What does sharing cost?", *, tune=False,
         ],
         **more,
     }
+    for about, levels in zip(arms.values(), more.get("of_factors", []), strict=False):
+        about["factors"] = levels
     rows = []
     for i, (arm_name, offset) in enumerate(OFFSETS.items()):
         for seed, noise in NOISE.items():
