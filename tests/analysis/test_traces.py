@@ -1,4 +1,4 @@
-"""Learning curves as lines: means are of the seeds at each step, and thinning keeps what matters."""
+"""Learning curves as lines: means are over the seeds at each step, and thinning keeps spikes."""
 
 import numpy as np
 import pandas as pd
