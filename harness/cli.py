@@ -68,22 +68,18 @@ def plan(
 
     runs, experiments = _stores(results)
     main = load_experiment(file, overrides or [])
-    stored = [experiments.open(name) for name in experiments.names()]
     shown: list[Any] = []
     for loaded in (main, *main.conditions):
         planned = loaded.plan(runs, loaded.device())
-        data = loaded.prepare_data(planned)
-        seconds = estimate_seconds(planned)
+        about = planned, loaded.prepare_data(planned), estimate_seconds(planned)
         if as_json:
-            shown.append(plan_dict(planned, data, seconds))
+            shown.append(plan_dict(*about))
         elif loaded is main:
-            history = history_of(planned.record, stored)
-            shown.append(plan_view(planned, data, seconds, history))
+            history = history_of(planned.record, map(experiments.open, experiments.names()))
+            shown.append(plan_view(*about, history))
         else:
-            shown.append(condition_view(planned, data, seconds))
-    if as_json:
-        shown = [{**shown[0], "condition_plans": shown[1:]}]
-    echo(*shown)
+            shown.append(condition_view(*about))
+    echo(*([{**shown[0], "condition_plans": shown[1:]}] if as_json else shown))
 
 
 @app.command(rich_help_panel="Experiments")
@@ -102,6 +98,7 @@ def run(
     from harness.analysis.answers import main_and_conditions
     from harness.analysis.effects_view import effects_tables
     from harness.analysis.holds_view import holds_tables
+    from harness.analysis.multiplier_view import multiplier_lines
     from harness.analysis.rendering import comparison_tables
     from harness.experiments.loading import load_experiment
     from harness.experiments.run import HowToRun
@@ -117,7 +114,8 @@ def run(
             tables = experiments.open(name)
             echo(*comparison_tables(outcome.comparison, outcome.plan.record))
             echo(*effects_tables(tables.plan, tables.runs))
-    echo(*holds_tables(*main_and_conditions(experiments.open(name), experiments)))
+    under = main_and_conditions(experiments.open(name), experiments)
+    echo(*holds_tables(*under), *multiplier_lines(*under))
     if n_failed:
         undone = f"{n_failed} runs failed, diverged or were stopped"
         _fail(f"{undone}; the same command tries them again", 1)
@@ -180,10 +178,10 @@ def compare(
 ) -> None:
     """Print the verdicts of an experiment from its stored tables, or of runs made elsewhere."""
     from harness.analysis.answers import main_and_conditions
-    from harness.analysis.compare import compare as compare_runs
     from harness.analysis.effects_view import effects_dict, effects_tables
     from harness.analysis.elsewhere import Asked
     from harness.analysis.holds_view import holds_dict, holds_tables
+    from harness.analysis.multiplier_view import multiplier_lines, multipliers_dict
     from harness.analysis.rendering import comparison_tables
     from harness.analysis.speedup import speedup_lines
     from harness.analysis.summary import comparison_dict
@@ -195,19 +193,23 @@ def compare(
     if until and tables.curves.empty:
         raise AblateError(f"--until needs learning curves, of which {what} has none")
     under = main_and_conditions(tables, experiments)
-    comparison = compare_runs(tables.plan, tables.runs, tables.documents)
+    comparison = under[0].comparison
     pairs = [(contrast.arm, contrast.baseline) for contrast in comparison.contrasts]
     measured = tables.plan["metric"].rpartition("/")[2]  # a set is scored at the end alone
     sooner = list(speedup_lines(pairs, tables.curves, measured, until)) if until else []
     if as_json:
         found = comparison_dict(comparison, tables.plan) | holds_dict(*under)
         found["latency"] = asdict(tables.latency) if tables.latency else None
-        found |= effects_dict(tables.plan, tables.runs) | ({"until": sooner} if until else {})
+        found |= (
+            multipliers_dict(*under)
+            | effects_dict(tables.plan, tables.runs)
+            | ({"until": sooner} if until else {})
+        )
         echo(found)
     else:
-        tables_of_arms = comparison_tables(comparison, tables.plan, tables.latency)
         by_factor = effects_tables(tables.plan, tables.runs)
-        echo(*tables_of_arms, *by_factor, *holds_tables(*under), *sooner)
+        drawn = comparison_tables(comparison, tables.plan, tables.latency)
+        echo(*drawn, *by_factor, *holds_tables(*under), *multiplier_lines(*under), *sooner)
 
 
 @app.command(rich_help_panel="Experiments")

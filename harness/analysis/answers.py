@@ -1,5 +1,6 @@
 """An experiment's stored tables together with those of its conditions."""
 
+from harness.analysis.compare import compare
 from harness.analysis.holds import Under
 from harness.store.experiments import ExperimentStore, ExperimentTables
 
@@ -9,9 +10,14 @@ def main_and_conditions(
 ) -> tuple[Under, list[Under]]:
     """Return an experiment, and those of its conditions that have been run."""
     stored = set(experiments.names())
-    others = []
-    for condition in tables.plan.get("conditions", []):
-        if condition["experiment"] in stored:
-            found = experiments.open(condition["experiment"])
-            others.append(Under(condition["kind"], condition["name"], found.plan, found.runs))
-    return Under("main", tables.plan["name"], tables.plan, tables.runs), others
+    others = [
+        _under(condition["kind"], condition["name"], experiments.open(condition["experiment"]))
+        for condition in tables.plan.get("conditions", [])
+        if condition["experiment"] in stored
+    ]
+    return _under("main", tables.plan["name"], tables), others
+
+
+def _under(kind: str, name: str, tables: ExperimentTables) -> Under:
+    comparison = compare(tables.plan, tables.runs, tables.documents)
+    return Under(kind, name, tables.plan, tables.runs, comparison)

@@ -10,8 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.analysis.compare import compare
-from harness.analysis.holds import Held, Under, budget_labels, held, settings_of_scales
+from harness.analysis.holds import Held, Under, budget_notes, held, settings_of_scales
 from harness.analysis.trend import Trend, trend
 from harness.analysis.units import count, decimals_for, percent
 
@@ -47,7 +46,7 @@ def holds_lines(main: Under, others: Sequence[Under], found: Sequence[Held]) -> 
     for condition in main.plan.get("conditions", []):
         if condition["name"] not in run:
             yield f"{condition['kind']} {condition['name']} has not been run"
-    yield from budget_labels(main.plan, compare(main.plan, main.runs).contrasts, found)
+    yield from budget_notes(main, found)
     if scales := [other.plan for other in others if other.kind == "scale"]:
         yield settings_of_scales(main.plan, scales)
     for one in trends(main, others):
@@ -59,7 +58,7 @@ def trends(main: Under, others: Sequence[Under]) -> list[Trend]:
     sizes = [main, *(other for other in others if other.kind == "scale")]
     found = (
         trend(sizes, c.name, c.arm, c.baseline, 1 - main.plan["alpha"])
-        for c in compare(main.plan, main.runs).contrasts
+        for c in main.comparison.contrasts
     )
     return [one for one in found if one is not None]
 

@@ -49,12 +49,9 @@ class Loaded:
             SourceError: with the line that caused it.
         """
         try:
-            plan = make_plan(self.resolved, store, device, self.source.name)
+            return self._with_conditions(make_plan(self.resolved, store, device, self.source.name))
         except ConfigError as error:
             raise self._located(error) from None
-        plan.record["condition"] = self.condition and self.condition.to_dict()
-        plan.record["conditions"] = [condition.listed() for condition in self.all_conditions()]
-        return plan
 
     def all_conditions(self) -> list[Condition]:
         """Return the conditions of a main experiment, those that are yet to be known included."""
@@ -76,7 +73,7 @@ class Loaded:
             SourceError: a setting that is to be tried is not accepted.
         """
         try:
-            return plan_again(plan)
+            return self._with_conditions(plan_again(plan))
         except ConfigError as error:
             raise self._located(error) from None
 
@@ -103,6 +100,11 @@ class Loaded:
                     within = error.within("evaluate", one.index, "data")
                     raise self._located(within) from None
         return prepared
+
+    def _with_conditions(self, plan: ExperimentPlan) -> ExperimentPlan:
+        plan.record["condition"] = self.condition and self.condition.to_dict()
+        plan.record["conditions"] = [condition.listed() for condition in self.all_conditions()]
+        return plan
 
     def _located(self, error: ConfigError) -> SourceError:
         return _located(self.source, error, self.condition)

@@ -49,7 +49,7 @@ def _diverged(contrast: Contrast) -> str:
     found = contrast.diverged
     if found is None:
         return "-"
-    return f"{found.arm}/{found.n_arm} against {found.baseline}/{found.n_baseline}"
+    return f"{found.k_arm}/{found.n_arm} against {found.k_base}/{found.n_base}"
 
 
 def _bootstrap(contrast: Contrast) -> str:

@@ -26,6 +26,10 @@ Keys that came later, each with what it means to lack it:
   `points`, `extend`, `trials`, `seeds`, `protocol`, `metric`); `arms[...]["tuning"]` (null) is what
   came of it: `tried` in the order of trials, `chosen`, `at_edge`, `edge`, the settings of the
   `report`, `trials_spent`;
+- `seeds_rule` (null): `pilot`, `resolve`, `max`, where `seeds` are those known to be needed so far;
+  `held_sources` (none): what is the same for all seeds, of init, data and dropout;
+- `expect` (none): contrast to verdict; `stamped` (null): `time`, `commit` and `question_hash` from
+  before the first run of the question, with `expect` and `contrasts` as they were then;
 - of a run: its `purpose` ("report"; else "tuning" or "slope"), the tuned key's value as its
   `setting` (null), its `trial` (null), the `budget_share` that it is given (1.0).
 """
@@ -108,6 +112,18 @@ class ExperimentStore:
             latency=read_latency(folder, plan),
             documents=_read_table(folder / "documents.parquet", no_documents()),
         )
+
+    def read_plan(self, name: str) -> Plan | None:
+        """Read a plan alone; None if there is none, or none that can be read.
+
+        Raises:
+            AblateError: `name` may not name a folder.
+        """
+        path = self.folder(name) / "plan.json"
+        try:
+            return _read_plan(path) if path.exists() else None
+        except StoreError:  # it is about to be replaced
+            return None
 
     def write_plan(self, plan: Plan) -> None:
         """Write `plan.json`, replacing an older one of the same name."""

@@ -8,9 +8,11 @@ import pytest
 from rich.console import Console
 from scipy import stats
 
+from harness.analysis.blocks import judge_family
 from harness.analysis.designed import effects_in
 from harness.analysis.effects import analysis_of_variance, effects
 from harness.analysis.effects_view import design_lines, effects_dict, effects_tables
+from harness.analysis.values import seed_values
 
 SEEDS = range(6)
 TWO = {"heads": ["mha", "mqa"], "ffn": ["swiglu", "gelu"]}
@@ -65,17 +67,25 @@ def test_effects_are_what_was_planted(designed):
     assert (heads.verdict, ffn.verdict, both.verdict) == ("worse", "worse", "interact")
 
 
-def test_a_single_effect_is_a_paired_t_interval_over_the_seeds(designed):
+def test_an_effect_alone_is_a_paired_t_interval_over_the_seeds(designed):
     plan, runs, values = designed(planted)
     a, b, c, d = (values[n] for n in ("mha-swiglu", "mha-gelu", "mqa-swiglu", "mqa-gelu"))
-    by_seed = (c + d - a - b) / 2
-    interaction = d - c - b + a
-    half = stats.t.ppf(0.975, 5) * interaction.std(ddof=1) / np.sqrt(6)
-    [heads, _, both] = effects(plan, runs)
-    mean = interaction.mean()
-    assert (both.low, both.high) == pytest.approx((mean - half, mean + half), rel=1e-3)
-    assert heads.difference == pytest.approx(by_seed.mean())
-    assert (heads.family_size, both.family_size) == (2, 1)
+    by_seed = d - c - b + a
+    half = stats.t.ppf(0.975, 5) * by_seed.std(ddof=1) / np.sqrt(6)
+    [_, _, both] = effects(plan, runs)
+    expected = by_seed.mean() - half, by_seed.mean(), by_seed.mean() + half
+    assert (both.low, both.difference, both.high) == pytest.approx(expected, rel=0.01)
+
+
+def test_effects_of_a_kind_hold_together(designed):
+    plan, runs, _ = designed(planted)
+    estimates = judge_family(
+        seed_values(plan, runs, "val_bpb").to_numpy().T, ((-0.5, -0.5, 0.5, 0.5), (-0.5, 0.5) * 2)
+    )
+    [heads, ffn, _] = effects(plan, runs)
+    halves = estimates.half_width(0.95)
+    assert [one.high - one.difference for one in (heads, ffn)] == pytest.approx(list(halves))
+    assert heads.family_size == 2
 
 
 def test_nothing_planted_is_not_resolved(designed):
