@@ -4,6 +4,7 @@ Nothing heavy is imported before a command needs it: `ablate --help` must not wa
 """
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -198,6 +199,7 @@ def compare(
     sooner = list(speedup_lines(pairs, tables.curves, measured, until)) if until else []
     if as_json:
         found = comparison_dict(comparison, tables.plan) | holds_dict(*under)
+        found["latency"] = asdict(tables.latency) if tables.latency else None
         found |= (
             multipliers_dict(*under)
             | effects_dict(tables.plan, tables.runs)

@@ -26,5 +26,5 @@ def _labels(plan: Plan, contrast: Contrast, exposures: Mapping[str, Exposure]) -
     if contrast.margin and contrast.detectable and contrast.detectable > contrast.margin:
         yield "short of the margin"
     kinds = {condition["kind"] for condition in plan.get("conditions", [])}
-    if "budget" not in kinds and not plan.get("condition"):
+    if "budget" not in kinds and not plan.get("condition") and not plan.get("elsewhere"):
         yield "one budget"
