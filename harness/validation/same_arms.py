@@ -44,7 +44,7 @@ class SameArms:
     @property
     def uniformity(self) -> float:
         """The p of a Kolmogorov-Smirnov test of the contrasts' p against a uniform one."""
-        p_values = [contrast.p_adjusted for contrast in self.judged]
+        p_values = [c.p_adjusted for c in self.judged if c.p_adjusted is not None]
         return float(stats.kstest(p_values, "uniform").pvalue)
 
     @property

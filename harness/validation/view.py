@@ -36,7 +36,8 @@ def findings_view(findings: Sequence[Finding]) -> RenderableType:
 def summary(findings: Sequence[Finding]) -> str:
     """Count the outcomes."""
     counts = {outcome: sum(one.outcome is outcome for one in findings) for outcome in Outcome}
-    return ", ".join(f"{n} {outcome}" for outcome, n in counts.items() if n or outcome == "opposite")
+    told = (outcome for outcome in Outcome if counts[outcome] or outcome is Outcome.OPPOSITE)
+    return ", ".join(f"{counts[outcome]} {outcome}" for outcome in told)
 
 
 def findings_dict(findings: Sequence[Finding]) -> list[dict[str, Any]]:
