@@ -9,12 +9,13 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.experiments.loading import load_experiment
-from harness.experiments.run import HowToRun, Outcome, run_experiment
+from harness.experiments.run import HowToRun, run_experiment
+from harness.experiments.run import Outcome as Answer
 from harness.store.experiments import ExperimentStore
 from harness.store.runs import RunStore
 from harness.validation.cache_bytes import check_cache_bytes
 from harness.validation.component import check_contracts
-from harness.validation.finding import Finding
+from harness.validation.finding import Finding, Outcome
 from harness.validation.leaks import check_leaks
 from harness.validation.questions import FOLDER, KNOWN, Known, findings
 from harness.validation.same_arms import compare_same_arms, same_arms_finding
@@ -54,9 +55,15 @@ class Suite:
         return findings(known, self._run(known.file, overrides))
 
     def of_component(self, component: str) -> Iterator[Finding]:
-        """Ask what can be asked of a component of one's own: `SLOT/NAME`."""
+        """Ask what can be asked of a component of one's own: `SLOT/NAME`.
+
+        One that breaks a contract, such as not to look ahead, is not trained.
+        """
         slot, _, name = component.partition("/")
-        yield from check_contracts(component)
+        contracts = list(check_contracts(component))
+        yield from contracts
+        if any(one.outcome is Outcome.OPPOSITE for one in contracts):
+            return
         started = time.monotonic()
         found = self._same_arms(f"name=same-arms-{slot}-{name}", f"variant.{slot}={name}")
         yield replace(found, seconds=time.monotonic() - started)
@@ -67,7 +74,7 @@ class Suite:
         tables = ExperimentStore(self.root).open(answer.plan.record["name"])
         return same_arms_finding(compare_same_arms(tables.plan, tables.runs))
 
-    def _run(self, file: Path, overrides: Sequence[str]) -> Outcome:
+    def _run(self, file: Path, overrides: Sequence[str]) -> Answer:
         how = HowToRun(workers=self.workers)
         self.console.print(f"{file.stem}", style="bold", highlight=False)
         own = [f"components={json.dumps([str(one.resolve()) for one in self.folders])}"]
