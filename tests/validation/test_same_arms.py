@@ -44,9 +44,7 @@ def test_runs_that_differ_by_their_seeds_alone_are_rarely_told_apart(noise):
 
 def test_no_run_is_used_twice(noise):
     found = compare_same_arms(PLAN, runs_of(noise))
-    means = [
-        values.mean() for eight in noise.reshape(-1, 8) for values in (eight[4:], eight[:4])
-    ]
+    means = [values.mean() for eight in noise.reshape(-1, 8) for values in (eight[4:], eight[:4])]
     differences = [a - b for a, b in zip(means[::2], means[1::2], strict=True)]
     assert [contrast.difference for contrast in found.contrasts] == pytest.approx(differences)
 
