@@ -18,6 +18,7 @@ from harness.analysis.sentences import sentence
 from harness.analysis.verdict import Verdict
 from harness.analysis.words import interval_name
 from harness.report.conditions import condition_table
+from harness.report.factors import effect_tables
 from harness.report.pages import html_page
 from harness.report.verdicts import verdict_table
 from harness.report.write import stored_report
@@ -61,7 +62,7 @@ def _card(experiment: Experiment) -> None:
 def _more(experiment: Experiment) -> None:
     """Offer every number behind the verdicts, other conditions, and the report."""
     plan, name = experiment.plan, experiment.name
-    tables = [verdict_table(plan, experiment.comparison)]
+    tables = [verdict_table(plan, experiment.comparison), *effect_tables(plan, experiment.runs)]
     if plan.get("conditions"):
         main, others = main_and_conditions(store().open(name), store())
         tables.append(condition_table(main, others))

@@ -24,7 +24,7 @@ def build_report(tables: ExperimentTables, main: Under, others: Sequence[Under])
     sections = [
         question(plan),
         verdicts(plan, runs, comparison),
-        scope(plan, comparison),
+        scope(plan, comparison, others),
         *factors(plan, runs),
         *conditions(main, others),
         design(plan),

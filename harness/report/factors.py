@@ -22,18 +22,23 @@ _MEANINGS = {
 
 def factors(plan: Plan, runs: pd.DataFrame) -> Iterator[Section]:
     """Draw and list the effects of a design; nothing of a plan without factors."""
-    found, blocks = effects(plan, runs), list[Block]()
-    if shown := [one for one in found if one.difference is not None]:
-        blocks.append(_chart(plan, shown))
-    for kind, meaning in _MEANINGS.items():
-        if ours := [one for one in found if one.kind == kind]:
-            blocks.append(_table(f"{kind.capitalize()}: {meaning}", ours))
-    if (variance := analysis_of_variance(plan, runs)) is not None:
-        blocks.append(_variance(variance))
+    shown = [one for one in effects(plan, runs) if one.difference is not None]
+    blocks: list[Block] = [_chart(plan, shown)] if shown else []
+    blocks += effect_tables(plan, runs)
     if lines := list(design_lines(plan)):
         blocks.append(Bullets(lines))
     if blocks:
         yield Section("Effects", blocks)
+
+
+def effect_tables(plan: Plan, runs: pd.DataFrame) -> Iterator[Table]:
+    """List main effects, interactions and the analysis of variance, those that there are."""
+    found = effects(plan, runs)
+    for kind, meaning in _MEANINGS.items():
+        if ours := [one for one in found if one.kind == kind]:
+            yield _table(f"{kind.capitalize()}: {meaning}", ours)
+    if (variance := analysis_of_variance(plan, runs)) is not None:
+        yield _variance(variance)
 
 
 def _chart(plan: Plan, found: list[Effect]) -> Figure:

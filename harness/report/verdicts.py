@@ -67,11 +67,12 @@ def _table(title: str, comparison: Comparison, columns: Mapping[str, Words], not
 
 def _intervals(comparison: Comparison) -> str:
     """Name the kinds of intervals."""
-    contrasts = comparison.contrasts
-    kinds = dict.fromkeys(f"{c.family}: {interval_name(c)}" for c in contrasts)
-    if comparison.margin:
-        kinds |= dict.fromkeys(f"narrow: {narrow_name(c)}" for c in contrasts)
-    return "; ".join(kinds)
+    narrow = comparison.margin is not None
+    kinds = (
+        f"{c.family}: {interval_name(c)}" + (f", narrow {narrow_name(c)}" if narrow else "")
+        for c in comparison.contrasts
+    )
+    return "; ".join(dict.fromkeys(kinds))
 
 
 def _chart(plan: Plan, runs: pd.DataFrame, comparison: Comparison) -> Iterator[Figure]:

@@ -272,6 +272,10 @@ def test_conditions_are_shown_and_what_was_not_run_is_said(tmp_path):
         ]
         assert row[-2:] == [one.verdict, one.holds]
     assert "budget half has not been run" in page.texts
+    assert any("at one size and one budget" in text for text in page.texts)
+    write(tmp_path, name="heads.half")
+    again = Reader(html_page(stored_report(store, "heads")))
+    assert any("also asked at budget half" in text for text in again.texts)
     [table] = [
         b for s in report.sections for b in s.blocks if getattr(b, "title", "") == "Does it hold?"
     ]
