@@ -4,6 +4,7 @@ Nothing heavy is imported before a command needs it: `ablate --help` must not wa
 """
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -63,16 +64,22 @@ def plan(
     from harness.analysis.history import history_of
     from harness.experiments.estimate import estimate_seconds
     from harness.experiments.loading import load_experiment
-    from harness.experiments.plan_view import plan_dict, plan_view
+    from harness.experiments.plan_view import condition_view, plan_dict, plan_view
 
     runs, experiments = _stores(results)
-    loaded = load_experiment(file, overrides or [])
-    planned = loaded.plan(runs, loaded.device())
-    data = loaded.prepare_data(planned)
-    seconds = estimate_seconds(planned)
-    history = history_of(planned.record, map(experiments.open, experiments.names()))
-    as_text = plan_view(planned, data, seconds, history)
-    echo(plan_dict(planned, data, seconds) if as_json else as_text)
+    main = load_experiment(file, overrides or [])
+    shown: list[Any] = []
+    for loaded in (main, *main.conditions):
+        planned = loaded.plan(runs, loaded.device())
+        about = planned, loaded.prepare_data(planned), estimate_seconds(planned)
+        if as_json:
+            shown.append(plan_dict(*about))
+        elif loaded is main:
+            history = history_of(planned.record, map(experiments.open, experiments.names()))
+            shown.append(plan_view(*about, history))
+        else:
+            shown.append(condition_view(*about))
+    echo(*([{**shown[0], "condition_plans": shown[1:]}] if as_json else shown))
 
 
 @app.command(rich_help_panel="Experiments")
@@ -88,18 +95,29 @@ def run(
     results: Results = None,
 ) -> None:
     """Train what is missing and print the verdicts. Exit code 1 if a run failed or diverged."""
+    from harness.analysis.answers import main_and_conditions
+    from harness.analysis.effects_view import effects_tables
+    from harness.analysis.holds_view import holds_tables
+    from harness.analysis.multiplier_view import multiplier_lines
     from harness.analysis.rendering import comparison_tables
     from harness.experiments.loading import load_experiment
-    from harness.experiments.run import HowToRun, run_experiment
+    from harness.experiments.run import HowToRun
+    from harness.experiments.run_conditions import run_file
 
     runs, experiments = _stores(results)
     how = HowToRun(workers, threads, inline, checkpoint_seconds)
-    outcome = run_experiment(
-        load_experiment(file, overrides or []), runs, experiments, how, console()
-    )
-    echo(*comparison_tables(outcome.comparison, outcome.plan.record))
-    if outcome.n_failed:
-        undone = f"{outcome.n_failed} runs failed, diverged or were stopped"
+    loaded, n_failed = load_experiment(file, overrides or []), 0
+    name = loaded.resolved.experiment.name
+    for outcome in run_file(loaded, runs, experiments, how, console()):
+        n_failed += outcome.n_failed
+        if outcome.plan.record["name"] == name:
+            tables = experiments.open(name)
+            echo(*comparison_tables(outcome.comparison, outcome.plan.record))
+            echo(*effects_tables(tables.plan, tables.runs))
+    under = main_and_conditions(experiments.open(name), experiments)
+    echo(*holds_tables(*under), *multiplier_lines(*under))
+    if n_failed:
+        undone = f"{n_failed} runs failed, diverged or were stopped"
         _fail(f"{undone}; the same command tries them again", 1)
 
 
@@ -159,26 +177,75 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Print the verdicts of an experiment from its stored tables, or of runs made elsewhere."""
-    from harness.analysis.compare import compare as compare_runs
+    from harness.analysis.answers import main_and_conditions
+    from harness.analysis.effects_view import effects_dict, effects_tables
     from harness.analysis.elsewhere import Asked
+    from harness.analysis.holds_view import holds_dict, holds_tables
+    from harness.analysis.multiplier_view import multiplier_lines, multipliers_dict
     from harness.analysis.rendering import comparison_tables
     from harness.analysis.speedup import speedup_lines
     from harness.analysis.summary import comparison_dict
     from harness.experiments.named_experiment import open_named
 
+    experiments = _stores(results)[1]
     asked = Asked(metric, baseline, maximise, alpha, practical)
-    tables = open_named(what, _stores(results)[1], asked)
+    tables = open_named(what, experiments, asked)
     if until and tables.curves.empty:
         raise AblateError(f"--until needs learning curves, of which {what} has none")
-    comparison = compare_runs(tables.plan, tables.runs, tables.documents)
+    under = main_and_conditions(tables, experiments)
+    comparison = under[0].comparison
     pairs = [(contrast.arm, contrast.baseline) for contrast in comparison.contrasts]
     measured = tables.plan["metric"].rpartition("/")[2]  # a set is scored at the end alone
     sooner = list(speedup_lines(pairs, tables.curves, measured, until)) if until else []
     if as_json:
-        found = comparison_dict(comparison, tables.plan)
-        echo(found | {"until": sooner} if until else found)
+        found = comparison_dict(comparison, tables.plan) | holds_dict(*under)
+        found["latency"] = asdict(tables.latency) if tables.latency else None
+        found |= (
+            multipliers_dict(*under)
+            | effects_dict(tables.plan, tables.runs)
+            | ({"until": sooner} if until else {})
+        )
+        echo(found)
     else:
-        echo(*comparison_tables(comparison, tables.plan, tables.latency), *sooner)
+        by_factor = effects_tables(tables.plan, tables.runs)
+        drawn = comparison_tables(comparison, tables.plan, tables.latency)
+        echo(*drawn, *by_factor, *holds_tables(*under), *multiplier_lines(*under), *sooner)
+
+
+@app.command(rich_help_panel="Experiments")
+def validate(
+    full: Annotated[
+        bool, typer.Option("--full", help="More seeds, and 800 small runs for what never differs.")
+    ] = False,
+    component: Annotated[
+        str | None,
+        typer.Option(help="Only this one, such as attention/my_idea: contracts, leaks, itself."),
+    ] = None,
+    folder: Annotated[
+        list[Path] | None, typer.Option("--folder", help="A folder of components of your own.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Runs at a time.")] = None,
+    results: Results = None,
+    as_json: Json = False,
+) -> None:
+    """Ask questions with known answers. Exit code 1 if one comes out opposite.
+
+    What has been trained is kept under `validation` in the results, and not repeated.
+    """
+    from harness.core.registry import use_folder
+    from harness.store.root import results_root
+    from harness.validation.finding import Outcome
+    from harness.validation.suite import Suite
+    from harness.validation.view import findings_dict, findings_view
+
+    for own in folder or []:
+        use_folder(own)
+    where = results_root(results) / "validation"
+    suite = Suite(where, console(stderr=as_json), full, workers, tuple(folder or ()))
+    found = list(suite.of_component(component) if component else suite.findings())
+    echo(findings_dict(found) if as_json else findings_view(found))
+    if any(one.outcome is Outcome.OPPOSITE for one in found):
+        _fail("what is known was contradicted", 1)
 
 
 @app.command(rich_help_panel="Experiments")

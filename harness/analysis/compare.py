@@ -20,6 +20,8 @@ from harness.analysis.values import seed_values
 from harness.store.documents import no_documents
 from harness.store.tables import Plan
 
+Evaluations = dict[str, dict[str, Estimate]]
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -28,7 +30,7 @@ class Comparison:
     metric: str
     arms: list[ArmSummary]
     contrasts: list[Contrast]
-    evaluations: dict[str, dict[str, Estimate]]
+    evaluations: Evaluations
     """The means on what runs are scored on besides, by metric (`report/val_bpb`) and arm."""
     spent: list[str]
     """What was spent beside the runs that answer the question."""
@@ -38,6 +40,11 @@ class Comparison:
     """Within which a difference makes none in practice."""
     margin_is_due: bool
     """Whether it is to be measured, and could not be."""
+
+    @property
+    def other_evaluations(self) -> Evaluations:
+        """Those that are not the arms' own metric."""
+        return {name: means for name, means in self.evaluations.items() if name != self.metric}
 
     @property
     def notes(self) -> list[str]:

@@ -39,13 +39,15 @@ class Family:
 def families(plan: Plan) -> list[Family]:
     """Split a plan's contrasts: the declared `primary` alone, all others together.
 
-    The others are those declared and each arm against the baseline, every pair once.
+    The others are those declared and each arm against the baseline, every pair once. A
+    confirmation asks again what was resolved, which it declares, and nothing else.
     """
+    confirms = (plan.get("condition") or {}).get("kind") == "confirm"
     declared = [Pair(name, arm, against) for name, (arm, against) in plan["contrasts"].items()]
     implied = [
         Pair(f"{arm} - {plan['baseline']}", arm, plan["baseline"])
         for arm in plan["arms"]
-        if arm != plan["baseline"]
+        if arm != plan["baseline"] and not confirms
     ]
     once: dict[frozenset[str], Pair] = {}
     for pair in sorted(declared, key=lambda p: p.name != "primary") + implied:

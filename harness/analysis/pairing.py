@@ -50,8 +50,8 @@ def objections(
     if _sources(ours, pair.arm) & _sources(ours, pair.baseline):
         yield "the arms share runs: equal configurations need a replica to be compared"
     for arm in (pair.arm, pair.baseline):
-        if lacking := _lacking(plan, ours, arm):
-            yield f"{arm} lacks {lacking}"
+        if missing := lacking(plan, ours, arm):
+            yield f"{arm} lacks {missing}"
     if _scored_differently(plan, documents, pair):
         yield "the arms are scored on different documents"
     environments = sorted(usable(ours, plan["metric"])["environment"].unique())
@@ -94,7 +94,7 @@ def _sources(runs: pd.DataFrame, arm: str) -> set[tuple[str, str]]:
     return set(zip(ours["run_id"], measurements, strict=True))
 
 
-def _lacking(plan: Plan, runs: pd.DataFrame, arm: str) -> str:
+def lacking(plan: Plan, runs: pd.DataFrame, arm: str) -> str:
     """Name the seeds without a value and what became of their runs: `seed 3 (failed)`."""
     metric, ours = plan["metric"], runs[runs["arm"] == arm]
     values = arm_values(plan, runs, arm, metric).dropna()
@@ -106,5 +106,5 @@ def _lacking(plan: Plan, runs: pd.DataFrame, arm: str) -> str:
         states[run["seed"]] = f"done without {metric}" if done else run["status"]
     # beside a setting that diverged there are others, from which the value is taken
     told = (s for s, state in states.items() if s not in values.index or state != Status.DIVERGED)
-    lacking = {seed: states[seed] for seed in told}
-    return ", ".join(f"seed {seed} ({state})" for seed, state in sorted(lacking.items()))
+    missing = {seed: states[seed] for seed in told}
+    return ", ".join(f"seed {seed} ({state})" for seed, state in sorted(missing.items()))

@@ -56,7 +56,11 @@ def speedup(curves: pd.DataFrame, arm: str, against: str, metric: str, unit: str
 def speedup_lines(
     pairs: Iterable[tuple[str, str]], curves: pd.DataFrame, metric: str, unit: str
 ) -> Iterator[str]:
-    """Say of each arm and what it is compared with how soon it is where the other one ends."""
+    """Say of each arm and what it is compared with how soon it is where the other one ends.
+
+    Losses on the way are those of a rate that has not decayed yet: a run of that budget would end
+    lower, so that shares are too large (`harness.analysis.multiplier` compares decayed losses).
+    """
     for arm, against in pairs:
         shares = shares_spent(curves, arm, against, metric, unit)
         found = speedup(curves, arm, against, metric, unit)
@@ -66,5 +70,5 @@ def speedup_lines(
             continue
         spread = f" ({found.low:.0%} to {found.high:.0%})" if found.low is not None else ""
         never = f"; {shares.isna().sum()} of {len(shares)} never" if shares.isna().any() else ""
-        amount = f"{found.mean:.0%}{spread} of its {UNITS[unit]}"
+        amount = f"{found.mean:.0%}{spread} of its {UNITS[unit]}, undecayed"
         yield f"{arm} reaches {goal} after {amount}, n = {found.n}{never}"

@@ -26,13 +26,14 @@ def linear_cross_entropy(
 
     Args:
         hidden: What the head reads.
-        head: Its weight and its soft cap.
+        head: Its weight, its scale and its soft cap.
         targets: The right tokens.
         z_loss: Weight of `log(sum(exp(logits))) ** 2`, which keeps logits from drifting (Chowdhery
             et al. 2022, "PaLM", arXiv:2204.02311, section 5).
     """
     weight = head.weight
-    return _LinearCrossEntropy.apply(hidden.to(weight.dtype), weight, targets, head.softcap, z_loss)  # type: ignore[no-untyped-call]
+    hidden = head.scaled(hidden).to(weight.dtype)
+    return _LinearCrossEntropy.apply(hidden, weight, targets, head.softcap, z_loss)  # type: ignore[no-untyped-call]
 
 
 class _LinearCrossEntropy(torch.autograd.Function):

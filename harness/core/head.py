@@ -6,19 +6,26 @@ from torch import Tensor, nn
 
 
 class Head(nn.Linear):
-    """`x @ weight.T`, and if `softcap` is given, `softcap * tanh(logits / softcap)`.
+    """`scale * x @ weight.T`, and if `softcap` is given, `softcap * tanh(logits / softcap)`.
 
     Source:
         Gemma Team 2024, "Gemma 2", arXiv:2408.00118, section 2 (logit soft-capping).
+        Yang et al. 2022, arXiv:2203.03466, table 8 (a scale, base width / width).
     """
 
-    def __init__(self, d_model: int, vocab_size: int, softcap: float | None = None) -> None:
+    def __init__(
+        self, d_model: int, vocab_size: int, softcap: float | None = None, scale: float = 1.0
+    ) -> None:
         super().__init__(d_model, vocab_size, bias=False)
-        self.softcap = softcap
+        self.softcap, self.scale = softcap, scale
 
     def forward(self, x: Float[Tensor, "*B D"]) -> Float[Tensor, "*B V"]:
         """Return the logits."""
-        return self.cap(super().forward(x))
+        return self.cap(super().forward(self.scaled(x)))
+
+    def scaled(self, x: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
+        """Scale what the matrix is applied to, which is narrower than the logits."""
+        return x if self.scale == 1.0 else self.scale * x
 
     def cap(self, logits: Float[Tensor, "*B V"]) -> Float[Tensor, "*B V"]:
         """Hold logits softly within +-softcap."""

@@ -9,6 +9,7 @@ import hashlib
 import torch
 from torch import Tensor, nn
 
+from harness.core.hidden import hidden_matrices
 from harness.core.slots import Slot
 from harness.core.spec import Init
 
@@ -17,7 +18,9 @@ _MULTIPLIERS = (-0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15)
 
 
 @torch.no_grad()
-def initialize(model: nn.Module, init: Init, n_layers: int, seed: int) -> None:
+def initialize(
+    model: nn.Module, init: Init, n_layers: int, seed: int, width_ratio: float = 1.0
+) -> None:
     """Draw every parameter with two or more axes; the others keep the values they were built with.
 
     Args:
@@ -25,12 +28,15 @@ def initialize(model: nn.Module, init: Init, n_layers: int, seed: int) -> None:
         init: The distribution.
         n_layers: For `outputs: depth_scaled`.
         seed: Any integer.
+        width_ratio: Of muP: hidden matrices have a variance that falls with it.
     """
+    hidden = set(hidden_matrices(model)) if width_ratio != 1.0 else set[nn.Parameter]()
     outputs, kept = _declared(model, "output_projections"), _declared(model, "keeps_values")
     scales = {"normal": 1.0, "depth_scaled": (2 * n_layers) ** -0.5, "zero": 0.0}
     for name, parameter in model.named_parameters():
         if parameter.ndim >= 2 and name not in kept:
             scale = scales[init.outputs] if name in outputs else 1.0
+            scale *= width_ratio**-0.5 if parameter in hidden else 1.0
             parameter.copy_(scale * _start(init, seed, name, parameter.shape))
 
 

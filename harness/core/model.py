@@ -63,7 +63,8 @@ class LanguageModel(nn.Module):
         last = dims.n_layers - 1
         final_norm = self.blocks[last].final_norm
         self.norm = _make_norm(spec, last, dims.d_model) if final_norm else nn.Identity()
-        self.head = Head(dims.d_model, dims.vocab_size, spec.logit_softcap)
+        scale = 1 / spec.width_ratio
+        self.head = Head(dims.d_model, dims.vocab_size, spec.logit_softcap, scale)
         if spec.tie_embeddings:
             self.head.weight = self.embedding.weight
         make_block, make_norm = partial(_build_block, spec), partial(_make_norm, spec, last)
@@ -72,7 +73,7 @@ class LanguageModel(nn.Module):
 
     def initialize(self, seed: int) -> "LanguageModel":
         """Give every matrix its initial value, a function of (seed, name, row, column)."""
-        initialize(self, self.spec.init, self.spec.dims.n_layers, seed)
+        initialize(self, self.spec.init, self.spec.dims.n_layers, seed, self.spec.width_ratio)
         return self
 
     def forward(

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import Field
 
-from harness.core.dims import Dims
+from harness.core.dims import MAX_WIDTH, Dims
 from harness.core.registry import ComponentSpec
 from harness.core.slots import PER_LAYER, PER_MODEL, PRECISION, SLOTS
 from harness.errors import ConfigError, Path, Problem, unknown
@@ -34,12 +34,16 @@ class _Switches(Frozen):
     """What a variant says besides its dims and slots.
 
     `dropout` is applied to the embedding, to attention weights, inside the feed-forward, to what
-    each sublayer adds and before the head; `logit_softcap` holds logits within +- its value.
+    each sublayer adds and before the head; `logit_softcap` holds logits within +- its value. With
+    `mup_base_width`, rates that suit a model of that `d_model` suit a wider one: hidden matrices
+    start smaller, logits are scaled and optimizers scale their rates, by the ratio of the widths
+    (the maximal update parametrization, of all widths that grow together).
     """
 
     tie_embeddings: bool = True
     dropout: float = Field(default=0.0, ge=0, lt=1)
     logit_softcap: float | None = Field(default=None, gt=0)
+    mup_base_width: int | None = Field(default=None, ge=1, le=MAX_WIDTH)
     init: Init = Field(default_factory=Init)
 
 
@@ -70,6 +74,7 @@ class VariantSpec:
     tie_embeddings: bool = True
     dropout: float = 0.0
     logit_softcap: float | None = None
+    mup_base_width: int | None = None
     init: Init = field(default_factory=Init)
 
     @classmethod
@@ -99,6 +104,9 @@ class VariantSpec:
         collect.stop_on_problems()
         assert switches is not None
         spec = cls(dims=dims, **slots, **dict(switches))
+        if spec.mup_base_width and spec.init.scheme != "normal":
+            wanted = "muP scales a normal start: `init.scheme` must be normal"
+            raise ConfigError.at(("mup_base_width",), f"{wanted}, but is {spec.init.scheme!r}")
         spec._check_pairs()
         return spec
 
@@ -106,6 +114,11 @@ class VariantSpec:
         """Return the component that fills a slot of one layer."""
         cycle: tuple[ComponentSpec, ...] = getattr(self, slot)
         return cycle[layer_idx % len(cycle)]
+
+    @property
+    def width_ratio(self) -> float:
+        """How much wider the model is than where muP changes nothing; 1 without muP."""
+        return self.dims.d_model / self.mup_base_width if self.mup_base_width else 1.0
 
     def resized(self, **sizes: int) -> "VariantSpec":
         """Return the same architecture with other dims."""

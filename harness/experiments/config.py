@@ -11,7 +11,9 @@ from pydantic import Field, field_validator
 from harness.core.match import Axis
 from harness.core.spec import VariantSpec
 from harness.data.config import DataConfig
+from harness.experiments.condition_keys import Conditions
 from harness.experiments.evaluation_set import EvaluationSet
+from harness.experiments.factors import MAX_RUNS, Combine, read_combine
 from harness.experiments.initial_weights import InitialWeights
 from harness.experiments.run_config import SAMPLES
 from harness.experiments.seeds_config import Seeds, read_seeds
@@ -23,7 +25,6 @@ from harness.training.config import TrainConfig
 METRICS = ("val_bpb", "val_loss", "val_accuracy", "val_perplexity")
 Patch = dict[str, Any]
 
-MAX_RUNS = 10_000
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 
 
@@ -39,7 +40,7 @@ class Analysis(Frozen):
     practical: Annotated[float, Field(gt=0)] | Literal["auto", "none"] = "none"
 
 
-class Experiment(Frozen):
+class Experiment(Conditions):
     """The keys of an experiment's file."""
 
     name: str
@@ -47,6 +48,7 @@ class Experiment(Frozen):
     base: Patch = Field(default_factory=dict)
     arms: dict[str, Patch | None] = Field(default_factory=dict)
     factors: dict[str, dict[str, Patch | None]] = Field(default_factory=dict)
+    combine: Combine = "all"
     baseline: str | None = None
     contrasts: dict[str, str] = Field(default_factory=dict)
     seeds: int | list[int] | dict[str, Any] = 5
@@ -54,7 +56,7 @@ class Experiment(Frozen):
     match: Literal["none"] | dict[str, Any] = Field(
         default_factory=lambda: {"train_flops": "1%", "by": "d_ff"}
     )
-    tune: dict[str, Any] | None = None
+    tune: Any = None
     expect: dict[str, Literal["better", "worse", "practically equal"]] = Field(default_factory=dict)
     analysis: Analysis = Field(default_factory=Analysis)
     evaluate: list[Any] = Field(default_factory=list)
@@ -70,6 +72,11 @@ class Experiment(Frozen):
                 f"must be letters, digits, '.', '_' and '-' (it names a folder), but got {name!r}"
             )
         return name
+
+    @field_validator("combine", mode="before")
+    @classmethod
+    def _is_a_way(cls, combine: object) -> object:
+        return read_combine(combine)
 
     @field_validator("seeds", mode="before")
     @classmethod

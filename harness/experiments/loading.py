@@ -7,15 +7,25 @@ from typing import Any
 
 import torch
 
+from harness.analysis.compare import Comparison
 from harness.data.dataset import load_dataset
 from harness.errors import ConfigError
 from harness.errors import Path as KeyPath
+from harness.experiments.conditions import (
+    Asked,
+    Condition,
+    confirmation,
+    main_question,
+    other_conditions,
+    within_designs,
+)
 from harness.experiments.config import Resolved
+from harness.experiments.factors import combinations, read_combine
 from harness.experiments.overrides import override
 from harness.experiments.plan import make_plan, plan_again
 from harness.experiments.planned import ExperimentPlan
 from harness.experiments.prepared import PreparedArm, prepare
-from harness.experiments.resolve import combinations, resolve
+from harness.experiments.resolve import resolve
 from harness.experiments.yaml_source import Source, SourceError, read_yaml
 from harness.store.runs import RunStore
 from harness.training.environment import choose_device
@@ -27,6 +37,10 @@ class Loaded:
 
     source: Source
     resolved: Resolved
+    condition: Condition | None = None
+    """In what it differs from the main experiment of its file; None: it is the main one."""
+    conditions: tuple["Loaded", ...] = ()
+    """Of a main experiment: the others of its file, but for a confirmation."""
 
     def plan(self, store: RunStore, device: torch.device) -> ExperimentPlan:
         """Build, match and price every arm.
@@ -35,9 +49,22 @@ class Loaded:
             SourceError: with the line that caused it.
         """
         try:
-            return make_plan(self.resolved, store, device, self.source.name)
+            return self._with_conditions(make_plan(self.resolved, store, device, self.source.name))
         except ConfigError as error:
             raise self._located(error) from None
+
+    def all_conditions(self) -> list[Condition]:
+        """Return the conditions of a main experiment, those that are yet to be known included."""
+        known = [loaded.condition for loaded in self.conditions if loaded.condition]
+        experiment = self.resolved.experiment
+        fresh = [Condition("confirm", "confirm", experiment.name)] if experiment.confirm else []
+        return [*fresh, *known]
+
+    def confirmation(self, verdicts: Comparison) -> "Loaded | None":
+        """Return the experiment that asks resolved contrasts again; None if there are none."""
+        (condition,) = (one for one in self.all_conditions() if one.kind == "confirm")
+        again = confirmation(self.resolved, verdicts)
+        return None if again is None else Loaded(self.source, again, condition)
 
     def plan_again(self, plan: ExperimentPlan) -> ExperimentPlan:
         """Ask again which runs are needed, now that more have ended.
@@ -46,7 +73,7 @@ class Loaded:
             SourceError: a setting that is to be tried is not accepted.
         """
         try:
-            return plan_again(plan)
+            return self._with_conditions(plan_again(plan))
         except ConfigError as error:
             raise self._located(error) from None
 
@@ -74,8 +101,13 @@ class Loaded:
                     raise self._located(within) from None
         return prepared
 
+    def _with_conditions(self, plan: ExperimentPlan) -> ExperimentPlan:
+        plan.record["condition"] = self.condition and self.condition.to_dict()
+        plan.record["conditions"] = [condition.listed() for condition in self.all_conditions()]
+        return plan
+
     def _located(self, error: ConfigError) -> SourceError:
-        return self.source.error(error, _levels_of(self.source.data))
+        return _located(self.source, error, self.condition)
 
     def device(self) -> torch.device:
         """Return the device that the file asks for."""
@@ -99,9 +131,31 @@ def load_source(source: Source, folder: Path) -> Loaded:
         SourceError: every mistake, each with its line.
     """
     try:
-        return Loaded(source, resolve(source.data, folder))
+        resolved = resolve(main_question(source.data), folder)
+        asked = list(other_conditions(source.data))
     except ConfigError as error:
-        raise source.error(error, _levels_of(source.data)) from None
+        raise _located(source, error) from None
+    return Loaded(source, resolved, conditions=tuple(_load(source, one, folder) for one in asked))
+
+
+def _load(source: Source, asked: Asked, folder: Path) -> Loaded:
+    try:
+        return Loaded(source, resolve(asked.data, folder), asked.condition)
+    except ConfigError as error:
+        raise _located(source, error, asked.condition) from None
+
+
+def _located(source: Source, error: ConfigError, condition: Condition | None = None) -> SourceError:
+    """Name the lines of an error; what a condition says comes before what the base does."""
+    designs = source.data.get("designs")
+    if isinstance(designs, Mapping) and designs:
+        ours = condition.name if condition and condition.kind == "design" else next(iter(designs))
+        error = within_designs(error, ours)
+    levels = _levels_of(source.data)
+    if condition and condition.kind == "scale":
+        arms = {str(problem.path[1]) for problem in error.problems if problem.path[:1] == ("arms",)}
+        levels = {arm: [*levels.get(arm, ()), ("scales", condition.name)] for arm in arms}
+    return source.error(error, levels)
 
 
 def _levels_of(data: Mapping[str, Any]) -> dict[str, list[KeyPath]]:
@@ -112,8 +166,8 @@ def _levels_of(data: Mapping[str, Any]) -> dict[str, list[KeyPath]]:
     ):
         return {}
     try:
-        arms = combinations(factors)
-    except ConfigError:
+        arms = combinations(factors, read_combine(data.get("combine", "all")))
+    except (ConfigError, ValueError):
         return {}
     return {
         arm: [("factors", factor, level) for factor, level in reversed(levels.items())]

@@ -11,6 +11,7 @@ from harness.core.match import AXES, Matched, match
 from harness.errors import AblateError, ConfigError, Problem
 from harness.experiments.blame import describe
 from harness.experiments.config import Arm, Resolved
+from harness.experiments.factors import way_of
 from harness.experiments.fairness import differs, held_equal
 from harness.experiments.planned import ExperimentPlan, PlannedArm
 from harness.experiments.run_planner import RunPlanner
@@ -18,7 +19,9 @@ from harness.experiments.stages import Stages, plan_stages, tuning_metric
 from harness.experiments.tuning import Tuning
 from harness.experiments.tuning_config import Tune
 from harness.quantities import format_bytes
+from harness.store.experiments import ExperimentStore
 from harness.store.runs import RunStore
+from harness.store.shared import shared_with
 from harness.store.tables import collect
 from harness.training.environment import environment_class, total_memory
 from harness.training.flops import training_flops
@@ -121,6 +124,7 @@ def _record(resolved: Resolved, planner: RunPlanner, stages: Stages, source: str
         name: _arm_record(planned, tune, stages.tunings.get(name))
         for name, planned in planner.arms.items()
     }
+    runs = [planner.record(run) for run in stages.runs]
     return {
         "name": experiment.name,
         "question": experiment.question,
@@ -152,8 +156,15 @@ def _record(resolved: Resolved, planner: RunPlanner, stages: Stages, source: str
         "seeds_rule": resolved.seeds.rule and resolved.seeds.rule.to_dict(),
         "held_sources": list(resolved.seeds.held),
         "expect": dict(experiment.expect),
+        "factors": {
+            "combine": way_of(experiment.combine),
+            "levels": {name: list(levels) for name, levels in experiment.factors.items()},
+        }
+        if experiment.factors
+        else None,
         "arms": recorded,
-        "runs": [planner.record(run) for run in stages.runs],
+        "shared": shared_with(ExperimentStore(planner.store.root), experiment.name, runs),
+        "runs": runs,
     }
 
 

@@ -9,7 +9,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness.analysis.brackets import bracket_lines
+from harness.analysis.effects_view import design_lines
 from harness.analysis.history import History
+from harness.analysis.residuals import residual_lines
 from harness.analysis.units import count, size
 from harness.experiments.planned import ExperimentPlan
 from harness.experiments.power import resolution
@@ -29,16 +32,17 @@ def plan_view(
     lines = [
         _sentence("held equal", record["held_equal"]),
         _sentence("differs", record["differs"] or ["neither a setting nor a cost"]),
+        *design_lines(record),
+        *bracket_lines(record),
         *_same_runs(record),
         *_updates(record),
+        *residual_lines(record),
         *tuning_lines(plan),
         *_rule(record),
-        f"runs: {_runs(plan)}; {plan.work}",
-        "time: "
-        + (f"about {format_duration(seconds)}" if seconds is not None else "not estimated")
-        + f" on {plan.device}",
+        *_effort(plan, seconds),
         *data_lines(data),
         *resolution(record, history),
+        *_to_confirm(plan),
     ]
     question = Text(record["question"] or record["name"], style="bold")
     return Group(question, Text(), _arms(record), Text(), *(Text(line) for line in lines))
@@ -48,6 +52,34 @@ def _rule(record: dict[str, Any]) -> Iterator[str]:
     if rule := record["seeds_rule"]:
         goal = f"half an interval of {rule['resolve']:g} {record['metric']} takes"
         yield f"seeds: a pilot of {rule['pilot']}, then as many as {goal}, {rule['max']} at most"
+
+
+def condition_view(
+    plan: ExperimentPlan, data: Mapping[str, PreparedArm], seconds: float | None
+) -> RenderableType:
+    """Draw the plan of a condition: what is not the same as in that of the main experiment."""
+    record = plan.record
+    condition = record["condition"]
+    lines = [
+        _sentence("held equal", record["held_equal"]),
+        *bracket_lines(record),
+        *_effort(plan, seconds),
+        *data_lines(data),
+    ]
+    title = Text(f"{condition['kind']} {condition['name']}", style="bold")
+    return Group(Text(), title, Text(), _arms(record), Text(), *(Text(line) for line in lines))
+
+
+def _effort(plan: ExperimentPlan, seconds: float | None) -> Iterator[str]:
+    yield f"runs: {_runs(plan)}; {plan.work}"
+    time = f"about {format_duration(seconds)}" if seconds is not None else "not estimated"
+    yield f"time: {time} on {plan.device}"
+
+
+def _to_confirm(plan: ExperimentPlan) -> Iterator[str]:
+    if n := plan.resolved.experiment.confirm:
+        what = f"contrasts that are resolved will be asked again on {n} fresh seeds"
+        yield f"{what}: at most {n * len(plan.arms)} runs more"
 
 
 def _runs(plan: ExperimentPlan) -> str:

@@ -3,8 +3,6 @@
 Nothing is built or trained here.
 """
 
-import itertools
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +15,6 @@ from harness.core.spec import BASELINE, VariantSpec
 from harness.data.config import DataConfig
 from harness.errors import AblateError, ConfigError, Problem, unknown
 from harness.experiments.config import (
-    MAX_RUNS,
     METRICS,
     NAME,
     Arm,
@@ -28,6 +25,7 @@ from harness.experiments.config import (
     Resolved,
 )
 from harness.experiments.evaluation_set import read_options, sets_of
+from harness.experiments.factors import MAX_RUNS, combinations
 from harness.experiments.initial_weights import InitialWeights
 from harness.experiments.merge import merge
 from harness.experiments.report_apart import report_apart
@@ -44,7 +42,6 @@ T = TypeVar("T")
 
 PARTS = ("variant", "data", "train")
 INIT_FROM = "init_from"  # beside the parts: a folder with weights to begin with
-NOT_YET = {"designs": "several designs", "scales": "several scales"}
 
 
 def resolve(data: Mapping[str, object], folder: Path) -> Resolved:
@@ -57,8 +54,6 @@ def resolve(data: Mapping[str, object], folder: Path) -> Resolved:
     Raises:
         ConfigError: all problems, with paths such as `arms.mqa.variant.attention.n_kv_heads`.
     """
-    for key in NOT_YET.keys() & data.keys():
-        raise ConfigError.at((key,), f"{NOT_YET[key]} is not supported; remove this key")
     experiment = parse(Experiment, data)
     listed = read_options(experiment.evaluate)
     folders = tuple(_component_folder(folder, written) for written in experiment.components)
@@ -66,10 +61,10 @@ def resolve(data: Mapping[str, object], folder: Path) -> Resolved:
     arms: dict[str, Arm] = {}
     seeds = _seeds(experiment)
     patches = _patches(experiment, seeds)
-    _check_parts(experiment.base, "base")
+    check_parts(experiment.base, "base")
     for name, (patch, levels) in patches.items():
         try:
-            _check_parts(patch)
+            check_parts(patch)
             arms[name] = _resolve_arm(experiment, name, patch, levels, folder)
         except ConfigError as error:
             problems += error.within("arms", name).problems
@@ -157,12 +152,14 @@ def _patches(experiment: Experiment, seeds: Seeds) -> dict[str, tuple[Patch, dic
         patches = {name: (patch or {}, dict[str, str]()) for name, patch in experiment.arms.items()}
     else:
         patches = {}
-        for name, levels in combinations(experiment.factors).items():
+        for name, levels in combinations(experiment.factors, experiment.combine).items():
             patch: Patch = {}
             for factor, level in levels.items():
                 patch = merge(patch, experiment.factors[factor][level] or {})
             patches[name] = (patch, levels)
     kind = "arms" if experiment.arms else "factors"
+    if experiment.arms and experiment.combine != "all":
+        raise ConfigError.at(("combine",), "says how `factors` are combined, and here are `arms`")
     for name in patches:
         if not NAME.fullmatch(name):
             message = f"must be named with letters, digits, '.', '_' and '-', but got {name!r}"
@@ -175,26 +172,12 @@ def _patches(experiment: Experiment, seeds: Seeds) -> dict[str, tuple[Patch, dic
     return patches
 
 
-def combinations(factors: Mapping[str, Mapping[str, object]]) -> dict[str, dict[str, str]]:
-    """Return the level of each factor for each arm of the product, by the arm's name.
+def check_parts(patch: Patch, *prefix: str) -> None:
+    """Check the keys of a patch.
 
     Raises:
-        ConfigError: two arms would have the same name, or they are too many.
+        ConfigError: an unknown one, or a part that is no mapping.
     """
-    n_arms = math.prod(map(len, factors.values()))
-    if n_arms > MAX_RUNS:
-        raise ConfigError.at(("factors",), f"{n_arms} arms are more than {MAX_RUNS} runs")
-    arms: dict[str, dict[str, str]] = {}
-    for levels in itertools.product(*factors.values()):
-        name = "-".join(levels)
-        if name in arms:
-            message = f"two combinations of levels are named {name!r}; rename a level"
-            raise ConfigError.at(("factors",), message)
-        arms[name] = dict(zip(factors, levels, strict=True))
-    return arms
-
-
-def _check_parts(patch: Patch, *prefix: str) -> None:
     problems = []
     for key, value in patch.items():
         if key == INIT_FROM:

@@ -59,7 +59,7 @@ def test_what_never_gets_there_is_told(curves):
     pairs = [("fast", "slow"), ("slow", "fast")]
     first, second = speedup_lines(pairs, curves, "val_loss", "tokens")
     assert first == (
-        "fast reaches the last val_loss of slow after 50% (50% to 50%) of its tokens, n = 2; "
-        "1 of 3 never"
+        "fast reaches the last val_loss of slow after 50% (50% to 50%) of its tokens, undecayed, "
+        "n = 2; 1 of 3 never"
     )
     assert second.startswith("slow reaches the last val_loss of fast after ")

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from harness.core.hidden import hidden_matrices
 from harness.core.model import LanguageModel
 from harness.core.spec import VariantSpec
 from harness.training.optimizers import OPTIMIZER
-from harness.training.optimizers._groups import hidden_matrices
 from harness.training.optimizers._newton_schulz import orthogonalize, orthogonalize_flops
 from variants.presets import preset
 

@@ -53,6 +53,8 @@ class GroupedQueryAttention(Attention):
             none of their own; at least 1.
         value_residual: Whether layers after the first mix their values with those of the first
             layer that has this option, by two learned weights, 0.5 each at first.
+        mup_head_dim: Scores are scaled by `sqrt(mup_head_dim) / head_dim`, as muP has it where
+            heads grow wider; at least 1. Left out: by `1 / sqrt(head_dim)`.
 
     Source:
         Ainslie et al. 2023, "GQA", arXiv:2305.13245; Shazeer 2019, arXiv:1911.02150 (multi-query);
@@ -61,6 +63,7 @@ class GroupedQueryAttention(Attention):
         arXiv:2408.00118. Sinks: Xiao et al. 2023, arXiv:2309.17453, as a learned score as in
         gpt-oss, arXiv:2508.10925. Gate: Qiu et al. 2025, arXiv:2505.06708. Shared keys and values:
         Brandon et al. 2024, arXiv:2405.12981. Value residual: Zhou et al. 2024, arXiv:2410.17897.
+        muP: Yang et al. 2022, arXiv:2203.03466, definition 4.1.
     """
 
     output_projections = ("o_proj.weight",)
@@ -83,6 +86,7 @@ class GroupedQueryAttention(Attention):
         gate: bool = False,
         shared_kv: Annotated[int, Field(ge=1, examples=[2])] = 1,
         value_residual: bool = False,
+        mup_head_dim: Annotated[int | None, Field(ge=1, examples=[2])] = None,
     ) -> None:
         super().__init__(dims, layer_idx, make_position, make_norm)
         n_kv_heads = n_kv_heads or max(dims.n_heads // 2, 1)
@@ -96,6 +100,8 @@ class GroupedQueryAttention(Attention):
         self.position = make_position(dims.head_dim)
         sizes = f"gqa with shared_kv {shared_kv}, n_kv_heads {n_kv_heads} and window {window}"
         kind = f"{sizes}, turned by {settings(self.position)}"
+        # 1 / head_dim, and at `mup_head_dim` what it is without
+        self.scale = mup_head_dim and mup_head_dim**0.5 / dims.head_dim
         self.sharing, self.shares = Sharing(layer_idx, owner, kind), shared_kv > 1
         self.value_residual = value_residual and in_model
         q_width, kv_width = dims.n_heads * dims.head_dim, n_kv_heads * dims.head_dim
@@ -142,6 +148,7 @@ class GroupedQueryAttention(Attention):
             key_positions=read.positions,
             bias=bias,
             window=self.window,
+            scale=self.scale,
             softcap=self.softcap,
             sinks=self.sinks,
         ).flatten(2)

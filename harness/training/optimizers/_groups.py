@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from torch import nn
 
-from harness.core.grouped import GroupedLinear
+from harness.core.hidden import hidden_matrices
 from harness.core.model import LanguageModel
 
 Rate = Annotated[float, Field(gt=0, le=100)]
@@ -32,18 +32,29 @@ def decay_groups(
     ]
 
 
-def hidden_matrices(model: LanguageModel) -> list[nn.Parameter]:
-    """Return the matrices by which the linear layers of blocks and objective multiply, once each.
+def rate_groups(
+    model: LanguageModel,
+    lr: float,
+    weight_decay: float,
+    decays: Decays,
+    *,
+    hidden: float = 1.0,
+    other: float = 1.0,
+) -> list[dict[str, Any]]:
+    """Return the groups of all parameters with their peak rates.
 
-    Stacked experts (E, out, in) are among them, and so are routers. Not among them are token
-    embedding, head, position tables, short convolutions and vectors: not every parameter with two
-    axes maps vectors to vectors.
+    Where muP wants factors on the rates of hidden matrices and of everything else, these are groups
+    apart. A weight then decays by as much a step as without the factors.
     """
-    layers = [
-        layer
-        for part in (model.blocks, model.objective)
-        for layer in part.modules()
-        if isinstance(layer, nn.Linear | GroupedLinear)
+    if hidden == other == 1.0:
+        groups = decay_groups(model.parameters(), weight_decay, decays)
+        return [group | {"peak_lr": lr} for group in groups]
+    inside = hidden_matrices(model)
+    taken = set(inside)
+    outside = [p for p in model.parameters() if p not in taken]
+    return [
+        group | {"lr": lr * factor, "peak_lr": lr * factor}
+        for parameters, factor in ((outside, other), (inside, hidden))
+        for group in decay_groups(parameters, weight_decay / factor, decays)
+        if group["params"]
     ]
-    # of the whole layer: a weight that is quantised while training is a parameter further inside
-    return list(dict.fromkeys(p for layer in layers for p in layer.parameters() if p.ndim >= 2))

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from harness.core.model import LanguageModel
 from harness.training.optimizers import OPTIMIZER, Optimizer
-from harness.training.optimizers._groups import Beta, Decay, Decays, Rate, decay_groups
+from harness.training.optimizers._groups import Beta, Decay, Decays, Rate, rate_groups
 
 
 @OPTIMIZER.register("adamw")
@@ -24,7 +24,8 @@ class AdamW(Optimizer):
 
     Source:
         Loshchilov and Hutter 2017, "Decoupled Weight Decay Regularization", arXiv:1711.05101;
-        torch's fused implementation.
+        torch's fused implementation. Under muP (`mup_base_width`) hidden matrices have a rate that
+        falls as the width grows: Yang et al. 2022, arXiv:2203.03466, table 8.
     """
 
     def __init__(
@@ -42,6 +43,6 @@ class AdamW(Optimizer):
 
     def build(self, model: LanguageModel) -> torch.optim.Optimizer:
         """Return torch's fused AdamW with a group of matrices and one of vectors."""
-        groups = decay_groups(model.parameters(), self.weight_decay, self.decays)
-        groups = [group | {"peak_lr": self.lr} for group in groups]
+        slower = 1 / model.spec.width_ratio
+        groups = rate_groups(model, self.lr, self.weight_decay, self.decays, hidden=slower)
         return torch.optim.AdamW(groups, lr=self.lr, betas=self.betas, eps=self.eps, fused=True)

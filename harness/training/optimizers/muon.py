@@ -5,6 +5,7 @@ from typing import Annotated
 import torch
 from pydantic import Field
 
+from harness.core.hidden import hidden_matrices
 from harness.core.model import LanguageModel
 from harness.training.optimizers import OPTIMIZER, Optimizer
 from harness.training.optimizers._groups import (
@@ -13,7 +14,6 @@ from harness.training.optimizers._groups import (
     Decays,
     Rate,
     decay_groups,
-    hidden_matrices,
 )
 from harness.training.optimizers._muon_adamw import Dtype, MuonAdamW, Scale
 from harness.training.optimizers._newton_schulz import orthogonalize_flops
@@ -53,7 +53,9 @@ class Muon(Optimizer):
         iterates in bf16 everywhere. `match_rms_adamw`: Liu et al. 2025, "Muon is Scalable for LLM
         Training", arXiv:2502.16982, section 2.2. `cautious_decay`: Chen et al. 2025, "Cautious
         Weight Decay", arXiv:2510.12402. `neuron_beta2`: Li et al. 2025, "NorMuon",
-        arXiv:2510.05491, without its own scale: the norm stays Muon's.
+        arXiv:2510.05491, without its own scale: the norm stays Muon's. Under muP
+        (`mup_base_width`) updates of scale `original` need no other rate, as their spectral norm
+        does not grow with the width: Yang, Simon and Bernstein 2023, arXiv:2310.17813.
     """
 
     def __init__(
@@ -75,7 +77,7 @@ class Muon(Optimizer):
         adamw_weight_decay: Decay = 0.1,
         decays: Decays = "matrices",
     ) -> None:
-        self.lr, self.n_steps = lr, n_steps
+        self.lr, self.n_steps, self.weight_decay = lr, n_steps, weight_decay
         self.hidden = {
             "rule": "muon",
             "lr": lr,
@@ -105,7 +107,15 @@ class Muon(Optimizer):
         taken = set(hidden)
         others = [p for p in model.parameters() if p not in taken]
         groups = decay_groups(others, self.adamw_weight_decay, self.decays)
-        return MuonAdamW([{"params": hidden, **self.hidden}, *(g | self.other for g in groups)])
+        inside = {"params": hidden, **self.hidden, **self._slowed(model.spec.width_ratio)}
+        return MuonAdamW([inside, *(group | self.other for group in groups)])
+
+    def _slowed(self, width_ratio: float) -> dict[str, float]:
+        """Return what muP changes: an update of AdamW's size has AdamW's rule, others none."""
+        if self.hidden["scale"] == "original":
+            return {}
+        lr, decay = self.lr / width_ratio, self.weight_decay * width_ratio
+        return {"lr": lr, "peak_lr": lr, "weight_decay": decay}
 
     def flops_per_step(self, model: LanguageModel) -> int:
         """Return the FLOPs of the Newton-Schulz iterations."""

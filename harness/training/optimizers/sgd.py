@@ -4,7 +4,7 @@ import torch
 
 from harness.core.model import LanguageModel
 from harness.training.optimizers import OPTIMIZER, Optimizer
-from harness.training.optimizers._groups import Beta, Decay, Decays, Rate, decay_groups
+from harness.training.optimizers._groups import Beta, Decay, Decays, Rate, rate_groups
 
 
 @OPTIMIZER.register("sgd")
@@ -22,7 +22,9 @@ class SGD(Optimizer):
 
     Source:
         Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning";
-        torch's fused implementation, which differs in that the rate multiplies the buffer.
+        torch's fused implementation, which differs in that the rate multiplies the buffer. Under
+        muP (`mup_base_width`) all but hidden matrices have a rate that grows with the width: Yang
+        et al. 2022, arXiv:2203.03466, table 8.
     """
 
     def __init__(
@@ -41,8 +43,8 @@ class SGD(Optimizer):
 
     def build(self, model: LanguageModel) -> torch.optim.Optimizer:
         """Return torch's fused SGD with a group of matrices and one of vectors."""
-        groups = decay_groups(model.parameters(), self.weight_decay, self.decays)
-        groups = [group | {"peak_lr": self.lr} for group in groups]
+        faster = model.spec.width_ratio
+        groups = rate_groups(model, self.lr, self.weight_decay, self.decays, other=faster)
         return torch.optim.SGD(
             groups, lr=self.lr, momentum=self.momentum, nesterov=self.nesterov, fused=True
         )
