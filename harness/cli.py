@@ -213,6 +213,42 @@ def compare(
 
 
 @app.command(rich_help_panel="Experiments")
+def validate(
+    full: Annotated[
+        bool, typer.Option("--full", help="More seeds, and 800 small runs for what never differs.")
+    ] = False,
+    component: Annotated[
+        str | None,
+        typer.Option(help="Only this one, such as attention/my_idea: contracts, leaks, itself."),
+    ] = None,
+    folder: Annotated[
+        list[Path] | None, typer.Option("--folder", help="A folder of components of your own.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Runs at a time.")] = None,
+    results: Results = None,
+    as_json: Json = False,
+) -> None:
+    """Ask questions with known answers. Exit code 1 if one comes out opposite.
+
+    What has been trained is kept under `validation` in the results, and not repeated.
+    """
+    from harness.core.registry import use_folder
+    from harness.store.root import results_root
+    from harness.validation.finding import Outcome
+    from harness.validation.suite import Suite
+    from harness.validation.view import findings_dict, findings_view
+
+    for own in folder or []:
+        use_folder(own)
+    where = results_root(results) / "validation"
+    suite = Suite(where, console(stderr=as_json), full, workers, tuple(folder or ()))
+    found = list(suite.of_component(component) if component else suite.findings())
+    echo(findings_dict(found) if as_json else findings_view(found))
+    if any(one.outcome is Outcome.OPPOSITE for one in found):
+        _fail("what is known was contradicted", 1)
+
+
+@app.command(rich_help_panel="Experiments")
 def results(
     name: Annotated[str | None, typer.Argument(help="Show the runs of this experiment.")] = None,
     csv: Annotated[

@@ -19,7 +19,9 @@ from harness.experiments.stages import Stages, plan_stages, tuning_metric
 from harness.experiments.tuning import Tuning
 from harness.experiments.tuning_config import Tune
 from harness.quantities import format_bytes
+from harness.store.experiments import ExperimentStore
 from harness.store.runs import RunStore
+from harness.store.shared import shared_with
 from harness.store.tables import collect
 from harness.training.environment import environment_class, total_memory
 from harness.training.flops import training_flops
@@ -122,6 +124,7 @@ def _record(resolved: Resolved, planner: RunPlanner, stages: Stages, source: str
         name: _arm_record(planned, tune, stages.tunings.get(name))
         for name, planned in planner.arms.items()
     }
+    runs = [planner.record(run) for run in stages.runs]
     return {
         "name": experiment.name,
         "question": experiment.question,
@@ -160,7 +163,8 @@ def _record(resolved: Resolved, planner: RunPlanner, stages: Stages, source: str
         if experiment.factors
         else None,
         "arms": recorded,
-        "runs": [planner.record(run) for run in stages.runs],
+        "shared": shared_with(ExperimentStore(planner.store.root), experiment.name, runs),
+        "runs": runs,
     }
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from harness.analysis.brackets import bracket_lines
 from harness.analysis.effects_view import design_lines
 from harness.analysis.history import History
+from harness.analysis.residuals import residual_lines
 from harness.analysis.units import count, size
 from harness.experiments.planned import ExperimentPlan
 from harness.experiments.power import resolution
@@ -35,6 +36,7 @@ def plan_view(
         *bracket_lines(record),
         *_same_runs(record),
         *_updates(record),
+        *residual_lines(record),
         *tuning_lines(plan),
         *_rule(record),
         *_effort(plan, seconds),

@@ -1,11 +1,13 @@
 """Experiments whose answers are known from elsewhere; each says in its file what it expects."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.analysis.contrasts import Contrast
 from harness.analysis.verdict import Verdict
 from harness.analysis.words import difference_words, interval_words
+from harness.experiments.run import Outcome as Answer
 from harness.validation.finding import Finding, Outcome
 
 FOLDER = Path("experiments/validation")
@@ -36,18 +38,29 @@ KNOWN = (
 )
 
 
-def finding(known: Known, question: str, contrast: Contrast, expected: str | None) -> Finding:
-    """Hold a contrast against what is expected of it."""
-    expected = "refused" if known.refused else expected
-    assert expected is not None  # every file says what it expects
-    return Finding(
-        name=f"{known.name}: {contrast.arm} - {contrast.baseline}",
-        question=question,
-        expected=expected,
-        source=known.sources[contrast.name],
-        found=f"{contrast.verdict}: {difference_words(contrast)} ({interval_words(contrast)})",
-        outcome=outcome(contrast, expected),
-    )
+def findings(known: Known, answer: Answer) -> Iterator[Finding]:
+    """Hold every contrast of a file against what is expected of it."""
+    plan = answer.plan.record
+    for contrast in answer.comparison.contrasts:
+        expected = Verdict.REFUSED if known.refused else plan["expect"][contrast.name]
+        difference = f"{difference_words(contrast)} ({interval_words(contrast)})"
+        yield Finding(
+            name=known.name,
+            question=plan["question"],
+            expected=f"{contrast.arm} {_than(expected)} {contrast.baseline}",
+            source=known.sources[contrast.name],
+            found=f"{contrast.verdict}: {difference} {plan['metric']}",
+            outcome=outcome(contrast, expected),
+        )
+
+
+def _than(expected: str) -> str:
+    match expected:
+        case Verdict.EQUAL:
+            return "practically equal to"
+        case Verdict.REFUSED:
+            return "refused against"
+    return f"{expected} than"
 
 
 def outcome(contrast: Contrast, expected: str) -> Outcome:

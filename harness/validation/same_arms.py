@@ -10,7 +10,7 @@ from scipy import stats
 from harness.analysis.compare import compare
 from harness.analysis.contrasts import Contrast
 from harness.store.tables import Plan
-from harness.validation.finding import Outcome
+from harness.validation.finding import Finding, Outcome
 
 PAIRS = 4
 """Seeds of an arm: the fewest that have a verdict."""
@@ -27,6 +27,11 @@ class SameArms:
     alpha: float
 
     @property
+    def judged(self) -> list[Contrast]:
+        """Those that have a verdict."""
+        return [contrast for contrast in self.contrasts if contrast.reason is None]
+
+    @property
     def n_claims(self) -> int:
         """How many of them claim a difference."""
         return sum(contrast.is_resolved for contrast in self.contrasts)
@@ -34,20 +39,25 @@ class SameArms:
     @property
     def most_claims(self) -> int:
         """How many claims are likely by chance: the 99 % quantile of the binomial."""
-        return int(stats.binom.ppf(1 - CHANCE, len(self.contrasts), self.alpha))
+        return int(stats.binom.ppf(1 - CHANCE, len(self.judged), self.alpha))
 
     @property
     def uniformity(self) -> float:
         """The p of a Kolmogorov-Smirnov test of the contrasts' p against a uniform one."""
-        return float(stats.kstest([c.p_adjusted for c in self.contrasts], "uniform").pvalue)
+        p_values = [c.p_adjusted for c in self.judged if c.p_adjusted is not None]
+        return float(stats.kstest(p_values, "uniform").pvalue)
 
     @property
     def outcome(self) -> Outcome:
         """Whether there are more claims than chance makes, or p that are not uniform."""
+        if len(self.judged) < len(self.contrasts) or not self.contrasts:
+            return Outcome.NOT_RESOLVED
         sound = self.n_claims <= self.most_claims and self.uniformity > CHANCE
         return Outcome.AS_EXPECTED if sound else Outcome.OPPOSITE
 
     def __str__(self) -> str:
+        if len(self.judged) < len(self.contrasts) or not self.contrasts:
+            return f"{len(self.judged)} of {len(self.contrasts)} experiments have a verdict"
         claims = f"{self.n_claims} of {len(self.contrasts)} claim a difference"
         return f"{claims} (at most {self.most_claims}); p uniform: p = {self.uniformity:.2f}"
 
@@ -86,3 +96,15 @@ def _dealt(seeds: Sequence[int]) -> Iterator[Sequence[int]]:
 def _planned(run: Mapping[str, Any]) -> dict[str, Any]:
     keys = ("arm", "seed", "replica", "run_id", "environment")
     return {key: run[key] for key in keys}
+
+
+def same_arms_finding(found: SameArms) -> Finding:
+    """Hold them against what chance does."""
+    return Finding(
+        name="same arms",
+        question="Does a variant differ from itself?",
+        expected=f"claims as often as alpha says ({found.alpha:.0%})",
+        source="nothing differs but the seed",
+        found=str(found),
+        outcome=found.outcome,
+    )

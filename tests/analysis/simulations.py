@@ -162,11 +162,61 @@ def power(tried, arms=ARMS, seeds=SEEDS) -> Iterator[tuple[Rate, float]]:
         yield Rate("power", cell, rate.mean(), tried), predicted
 
 
+def alternatives(tried, arms=5, seeds=SEEDS) -> Iterator[Rate]:
+    """Simulate what is not done: one pooled variance, pooling after a pretest, only own variances.
+
+    Critical values are quantiles over equal arms; the pretest pools where heterogeneity (the
+    largest over the mean variance) is below its median over equal arms.
+    """
+    for n in seeds:
+        equal = _statistics(equal_arms(np.random.default_rng(0), 5 * tried, arms, n, 0.0))
+        limits = {how: np.quantile(equal[how], 1 - ALPHA) for how in ("own", "pooled")}
+        homogeneous = np.median(equal["heterogeneity"])
+        for rho, noise in itertools.product((0.5, 0.9), ("noisy baseline", "noisy arm")):
+            rng = np.random.default_rng(1)
+            found = _statistics(equal_arms(rng, tried, arms, n, rho, NOISE[noise]))
+            wrong = {how: found[how] > limit for how, limit in limits.items()}
+            pools = found["heterogeneity"] < homogeneous
+            wrong["pretest"] = np.where(pools, wrong["pooled"], wrong["own"])
+            for how, claims_of in wrong.items():
+                cell = f"{noise}, {arms} arms, n={n}, rho={rho}"
+                yield Rate(f"not used: {how} variance", cell, claims_of.mean(), tried)
+
+
+def widths(tried, arms=5, seeds=SEEDS) -> Iterator[tuple[int, float, float]]:
+    """Half an interval in true standard errors, on average: as judged, and by own variances."""
+    for n in seeds:
+        values = equal_arms(np.random.default_rng(0), tried, arms, n, 0.0)
+        judged = judge_family(values, against_baseline(arms)).half_width(1 - ALPHA)
+        own = _statistics(values)
+        alone = np.quantile(own["own"], 1 - ALPHA) * np.sqrt(own["own variance"] / n)
+        yield n, judged.mean() / math.sqrt(2 / n), alone.mean() / math.sqrt(2 / n)
+
+
+def _statistics(values):
+    """Return the largest |t| with own and with pooled variances, and how unlike variances are."""
+    n = values.shape[-1]
+    differences = values[:, 1:] - values[:, :1]
+    own = differences.var(axis=-1, ddof=1)
+    rest = values - values.mean(axis=1, keepdims=True)
+    pooled = 2 * np.square(rest - rest.mean(axis=2, keepdims=True)).sum(axis=(1, 2))
+    pooled = pooled[:, None] / ((values.shape[1] - 1) * (n - 1))
+    size = np.abs(differences.mean(axis=-1)) * math.sqrt(n)
+    return {
+        "own": (size / np.sqrt(own)).max(axis=1),
+        "pooled": (size / np.sqrt(pooled)).max(axis=1),
+        "heterogeneity": own.max(axis=1) / own.mean(axis=1),
+        "own variance": own,
+    }
+
+
 def main(tried=20_000):
     rates = (false_claims, false_claims_among_strangers, coverage, false_equality, two_stages)
-    for simulate in (*rates, shared_documents):
+    for simulate in (*rates, shared_documents, alternatives):
         for rate in simulate(tried):
             print(f"{rate.what:40s} {rate.cell:48s} {100 * rate.found:6.2f} %")
+    for n, judged, alone in widths(tried):
+        print(f"half an interval, 5 arms, n={n}: {judged:.2f} standard errors, {alone:.2f} by own")
     for rate, predicted in power(tried):
         found, said = 100 * rate.found, 100 * predicted
         print(f"{rate.what:40s} {rate.cell:48s} {found:6.1f} %, predicted {said:.1f} %")

@@ -152,3 +152,29 @@ def test_a_run_whose_documents_are_not_known_leaves_the_error_unknown(compared):
     some = compared(0.1, change=lambda table: table[(table["seed"] > 0) | (table["arm"] == "gqa")])
     assert some[0].contrasts[0].evaluation_error is None
     assert some[0].contrasts[0].verdict == "not resolved"
+
+
+def test_documents_of_a_tuned_arm_are_read_where_its_value_is(make_plan, make_runs):
+    """Losses that are parabolas in the rate: at the optimum each document has its own minimum."""
+    rng = np.random.default_rng(4)
+    rates, weights = np.array([1e-3, 2e-3, 4e-3]), np.full(N_DOCUMENTS, 1000)
+    lowest = 1300 + 20 * rng.standard_normal((2, N_SEEDS, 1, N_DOCUMENTS))
+    lowest = lowest + 50 * rng.standard_normal((2, 1, 1, N_DOCUMENTS))
+    bend = 50 * np.log(rates / 2e-3)[:, None] ** 2
+    nats = lowest + bend
+    values = nats.sum(-1) / weights.sum() / np.log(2)
+    tuning = {"tried": rates.tolist(), "chosen": 2e-3, "at_edge": False, "report": rates.tolist()}
+    plan = make_plan(["gqa", "mqa"], range(N_SEEDS))
+    plan["arms"] = {name: {**arm, "tuning": tuning} for name, arm in plan["arms"].items()}
+    tables, rows = [], []
+    for i, rate in enumerate(rates):
+        tables.append(documents_of({"gqa": nats[0, :, i], "mqa": nats[1, :, i]}, weights))
+        tables[-1]["setting"] = rate
+        rows.append(make_runs({"gqa": values[0, :, i], "mqa": values[1, :, i]}))
+        rows[-1] = rows[-1].assign(setting=rate, purpose="report")
+    [tuned] = compare(plan, pd.concat(rows), pd.concat(tables)).contrasts
+    untuned = make_plan(["gqa", "mqa"], range(N_SEEDS))
+    [plain] = compare(untuned, rows[1].drop(columns="setting"), tables[1]).contrasts
+    assert tuned.difference == pytest.approx(plain.difference)
+    assert tuned.evaluation_error == pytest.approx(plain.evaluation_error) != 0
+    assert tuned.bootstrap == pytest.approx(plain.bootstrap)

@@ -52,6 +52,7 @@ def test_other_metrics_and_corpora_say_nothing(make_plan, stored):
     other.plan["arms"]["gqa"] = {**other.plan["arms"]["gqa"], "data": {"corpus": {"name": "wiki"}}}
     found = history_of(plan, [stored(30, metric="val_loss"), other])
     assert found == History()
+    assert history_of(make_plan(list(PAIR), range(5), metric="report/val_bpb"), [stored(30)]).rho
 
 
 def test_of_the_experiment_itself_the_contrasts_are_known(make_plan, stored):

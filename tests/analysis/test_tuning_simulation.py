@@ -7,11 +7,13 @@ of the grid. Seeds shift all rates of an arm alike in part, and arms of a seed a
 """
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import pytest
 
-from harness.analysis.intervals import estimate, sidak_level
+from harness.analysis.blocks import judge_family
+from harness.analysis.families import Family, Pair
 from harness.analysis.values import fit, read_at
 from harness.experiments.tuning import Tuning, extend_report, search_grid
 from harness.experiments.tuning_config import Grid
@@ -63,22 +65,22 @@ def losses_of(world, n_seeds, optima, rng):
 
 
 def values_of(tuning: Tuning, losses: np.ndarray, grid: Grid, protocol: Protocol):
-    """Return an arm's value at each report seed; None if its verdicts are refused."""
+    """Return an arm's value at each report seed, and whether its verdicts are refused."""
 
     def at(setting):
         return losses[:, round(np.log2(setting[KEY])) + FARTHEST]
 
     if protocol.fitted and tuning.edge is None:
         tuning = extend_report(grid, tuning, at)
-    if tuning.edge is not None and protocol.refuses:
-        return None
-    if not protocol.fitted:
-        return at(tuning.chosen)
+    refused = tuning.edge is not None and protocol.refuses
+    if len(tuning.report) == 1:
+        return at(tuning.chosen), refused
     settings = [setting[KEY] for setting in tuning.report]
     table = np.stack([at(setting) for setting in tuning.report], axis=1)
     found = fit(settings, table)
     first = settings.index(found.settings[0])
-    return read_at(found.settings, table[:, first : first + len(found.settings)], found.optimum)
+    used = table[:, first : first + len(found.settings)]
+    return read_at(found.settings, used, found.optimum), refused
 
 
 def claims(world, protocol, rng):
@@ -90,7 +92,7 @@ def claims(world, protocol, rng):
     grid = Grid(KEY, 2.0, protocol.points, protocol.extend)
     tuning = losses_of(world, protocol.tuning_seeds, optima, rng).mean(axis=1)
     report = losses_of(world, world.n_seeds, optima, rng)
-    values = []
+    found = []
     for of_arm, of_report in zip(tuning, report, strict=True):
         chosen = search_grid(
             grid,
@@ -98,12 +100,17 @@ def claims(world, protocol, rng):
             lambda s, of_arm=of_arm: float(of_arm[round(np.log2(s[KEY])) + FARTHEST]),
             fitted=protocol.fitted,
         )
-        values.append(values_of(chosen, of_report, grid, protocol))
-    if values[0] is None:
-        return False
-    level = sidak_level(0.95, world.n_arms - 1)
-    found = [estimate(own - values[0], level) for own in values[1:] if own is not None]
-    return any(not one.low <= 0 <= one.high for one in found)
+        found.append(values_of(chosen, of_report, grid, protocol))
+    values, refused = zip(*found, strict=True)
+    estimates = judge_family(np.stack(values), family(world.n_arms).contrasts)
+    claimed = np.abs(estimates.difference) > estimates.half_width(0.95)
+    return not refused[0] and bool(np.any(claimed & ~np.array(refused[1:])))
+
+
+@cache
+def family(n_arms):
+    """All arms against the first one."""
+    return Family("others", tuple(Pair(f"{i} - 0", str(i), "0") for i in range(1, n_arms)))
 
 
 def false_claims(world, protocol, n_experiments):
