@@ -67,6 +67,7 @@ def plan(
 
     runs, experiments = _stores(results)
     main = load_experiment(file, overrides or [])
+    stored = [experiments.open(name) for name in experiments.names()]
     shown: list[Any] = []
     for loaded in (main, *main.conditions):
         planned = loaded.plan(runs, loaded.device())
@@ -74,7 +75,7 @@ def plan(
         if as_json:
             shown.append(plan_dict(*about))
         elif loaded is main:
-            history = history_of(planned.record, map(experiments.open, experiments.names()))
+            history = history_of(planned.record, stored)
             shown.append(plan_view(*about, history))
         else:
             shown.append(condition_view(*about))

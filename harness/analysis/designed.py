@@ -12,7 +12,7 @@ from harness.store.tables import Plan
 MAIN, INTERACTION = "main effects", "interactions"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # two effects are never the same
 class Weighted:
     """An effect of a design: the sum over arms of weight times value."""
 

@@ -33,6 +33,8 @@ def trend(sizes: Sequence[Under], name: str, arm: str, baseline: str, level: flo
     So seeds are blocks, and what is left of the line at a seed is noise among others. That the
     effect changes in a line is assumed, not tested. None: fewer than four sizes, or seeds.
     """
+    if len(sizes) < LEAST_SIZES:  # also an experiment whose runs were made elsewhere
+        return None
     params = [float(size.plan["arms"][baseline]["cost"]["params"]) for size in sizes]
     if len(set(params)) < LEAST_SIZES:
         return None

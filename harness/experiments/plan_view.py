@@ -45,6 +45,14 @@ def plan_view(
     return Group(question, Text(), _arms(record), Text(), *(Text(line) for line in lines))
 
 
+def _runs(plan: ExperimentPlan) -> str:
+    if plan.resolved.is_staged:
+        return stage_words(plan)
+    stored = len(plan.runs) - len(plan.pending)
+    arms_and_seeds = f"{len(plan.arms)} arms x {len(plan.record['seeds'])} seeds"
+    return f"{len(plan.runs)} ({arms_and_seeds}), {stored} already in the store"
+
+
 def condition_view(
     plan: ExperimentPlan, data: Mapping[str, PreparedArm], seconds: float | None
 ) -> RenderableType:
@@ -71,14 +79,6 @@ def _to_confirm(plan: ExperimentPlan) -> Iterator[str]:
     if n := plan.resolved.experiment.confirm:
         what = f"contrasts that are resolved will be asked again on {n} fresh seeds"
         yield f"{what}: at most {n * len(plan.arms)} runs more"
-
-
-def _runs(plan: ExperimentPlan) -> str:
-    if plan.resolved.is_staged:
-        return stage_words(plan)
-    stored = len(plan.runs) - len(plan.pending)
-    arms_and_seeds = f"{len(plan.arms)} arms x {len(plan.record['seeds'])} seeds"
-    return f"{len(plan.runs)} ({arms_and_seeds}), {stored} already in the store"
 
 
 def plan_dict(
