@@ -10,6 +10,7 @@ PAGES = [
     st.Page("app_pages/overview.py", title="Overview", icon=":material/fact_check:", default=True),
     st.Page("app_pages/runs.py", title="Runs", icon=":material/table_rows:"),
     st.Page("app_pages/curves.py", title="Curves", icon=":material/show_chart:"),
+    st.Page("app_pages/tuning.py", title="Tuning", icon=":material/tune:"),
     st.Page("app_pages/components.py", title="Components", icon=":material/widgets:"),
 ]
 

@@ -5,9 +5,20 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.marks import SeedDifferences, band, ends, interval, label, run_line, seed_dots
+from dashboard.marks import (
+    SeedDifferences,
+    band,
+    ends,
+    interval,
+    label,
+    lowest,
+    run_line,
+    seed_dots,
+    trials,
+)
 from dashboard.theme import NEUTRAL, TEMPLATE, ArmStyle
 from harness.analysis.contrasts import Contrast
+from harness.analysis.sensitivity import Sensitivity
 from harness.analysis.titles import title
 from harness.analysis.traces import CurveView, Trace
 
@@ -20,10 +31,12 @@ def difference_figure(
     seeds: Sequence[SeedDifferences],
     styles: Mapping[str, ArmStyle],
     metric: str,
+    margin: float | None = None,
 ) -> go.Figure:
     """Draw each paired difference with its interval, and a dot for each seed.
 
-    `seeds` holds the differences behind each contrast, in the same order.
+    `seeds` holds the differences behind each contrast, in the same order; within the `margin`, a
+    difference makes none in practice.
     """
     figure = go.Figure(layout={"template": TEMPLATE, "showlegend": False})
     for row, (contrast, by_seed) in enumerate(zip(contrasts, seeds, strict=True)):
@@ -31,6 +44,8 @@ def difference_figure(
         figure.add_trace(seed_dots(row, contrast, by_seed, style))
         if contrast.difference is not None:
             figure.add_trace(interval(row, contrast, style))
+    if margin:
+        figure.add_vrect(-margin, margin, fillcolor=NEUTRAL, opacity=0.18, line_width=0)
     figure.add_vline(x=0, line={"color": NEUTRAL, "width": 1, "dash": "dash"})
     figure.update_xaxes(title=f"difference in {title(metric)}", rangemode="tozero")
     figure.update_yaxes(
@@ -41,6 +56,34 @@ def difference_figure(
         showgrid=False,
     )
     figure.update_layout(height=_PIXELS_PER_CONTRAST * len(contrasts) + _PIXELS_FOR_AXES)
+    return figure
+
+
+def sensitivity_figure(
+    found: Sequence[Sensitivity], styles: Mapping[str, ArmStyle], metric: str, setting: str
+) -> go.Figure:
+    """Draw losses against a setting: a line for each arm, its trials, and where it is lowest."""
+    figure = go.Figure(layout={"template": TEMPLATE, "height": 420})
+    for each in found:
+        style, name = styles.get(each.arm, _NEUTRAL_STYLE), label(each.arm)
+        figure.add_trace(
+            go.Scatter(
+                x=[x for x, _ in each.line],
+                y=[y for _, y in each.line],
+                name=name,
+                legendgroup=each.arm,
+                mode="lines",
+                line={"color": style.colour, "dash": style.dash},
+                hoverinfo="skip",
+            )
+        )
+        figure.add_trace(trials(each, style))
+        if each.best:
+            figure.add_trace(lowest(each, style))
+    ticks = sorted({trial.setting for each in found for trial in each.trials})
+    figure.update_xaxes(title=setting, type="log", tickvals=ticks)
+    figure.update_xaxes(ticktext=[f"{tick:.3g}" for tick in ticks])
+    figure.update_yaxes(title=title(metric))
     return figure
 
 

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from dashboard.theme import NEUTRAL, ArmStyle
 from harness.analysis.contrasts import Contrast
+from harness.analysis.sensitivity import Sensitivity
 from harness.analysis.traces import Trace
 from harness.analysis.words import difference_words, interval_name, interval_words
 
@@ -89,6 +90,36 @@ def band(line: Trace, style: ArmStyle) -> go.Scatter:
         fill="toself",
         fillcolor=style.faint(0.18),
         hoverinfo="skip",
+    )
+
+
+def trials(found: Sensitivity, style: ArmStyle) -> go.Scatter:
+    """Draw an arm's runs by their setting."""
+    arm = _literal(found.arm)
+    return go.Scatter(
+        x=[trial.setting for trial in found.trials],
+        y=[trial.loss for trial in found.trials],
+        customdata=[trial.seed for trial in found.trials],
+        legendgroup=found.arm,
+        showlegend=False,
+        mode="markers",
+        marker={"size": 6, "color": style.colour, "opacity": 0.6},
+        hovertemplate=f"{arm}, seed %{{customdata}}<br>%{{y:.4f}} at %{{x:.3g}}<extra></extra>",
+    )
+
+
+def lowest(found: Sensitivity, style: ArmStyle) -> go.Scatter:
+    """Mark where an arm's parabola is lowest."""
+    assert found.best  # its caller looked
+    setting, loss = found.best
+    return go.Scatter(
+        x=[setting],
+        y=[loss],
+        legendgroup=found.arm,
+        showlegend=False,
+        mode="markers",
+        marker={"size": 11, "color": style.colour, "symbol": "diamond"},
+        hovertemplate=f"{_literal(found.arm)}: %{{y:.4f}} at %{{x:.3g}}<extra></extra>",
     )
 
 

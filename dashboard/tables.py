@@ -6,6 +6,7 @@ import pandas as pd
 
 from dashboard.data import Experiment
 from harness.analysis.columns import all_columns
+from harness.report.document import Table
 from harness.report.words import changes_words
 
 _KEYS = ["arm", "seed", "replica", "environment"]
@@ -19,6 +20,11 @@ def arm_table(experiment: Experiment) -> pd.DataFrame:
         for arm in experiment.comparison.arms
     ]
     return pd.DataFrame(rows)
+
+
+def words_table(table: Table) -> pd.DataFrame:
+    """Return a table of a report."""
+    return pd.DataFrame(table.rows, columns=list(table.columns))
 
 
 def run_table(experiments: Sequence[Experiment], all_columns: bool) -> pd.DataFrame:

@@ -4,6 +4,7 @@ Nothing heavy is imported before a command needs it: `ablate --help` must not wa
 """
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -67,7 +68,6 @@ def plan(
 
     runs, experiments = _stores(results)
     main = load_experiment(file, overrides or [])
-    stored = [experiments.open(name) for name in experiments.names()]
     shown: list[Any] = []
     for loaded in (main, *main.conditions):
         planned = loaded.plan(runs, loaded.device())
@@ -75,7 +75,7 @@ def plan(
         if as_json:
             shown.append(plan_dict(*about))
         elif loaded is main:
-            history = history_of(planned.record, stored)
+            history = history_of(planned.record, map(experiments.open, experiments.names()))
             shown.append(plan_view(*about, history))
         else:
             shown.append(condition_view(*about))
@@ -95,11 +95,11 @@ def run(
     results: Results = None,
 ) -> None:
     """Train what is missing and print the verdicts. Exit code 1 if a run failed or diverged."""
+    from harness.analysis.answers import main_and_conditions
     from harness.analysis.effects_view import effects_tables
     from harness.analysis.holds_view import holds_tables
     from harness.analysis.multiplier_view import multiplier_lines
     from harness.analysis.rendering import comparison_tables
-    from harness.experiments.answers import main_and_conditions
     from harness.experiments.loading import load_experiment
     from harness.experiments.run import HowToRun
     from harness.experiments.run_conditions import run_file
@@ -177,6 +177,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Print the verdicts of an experiment from its stored tables, or of runs made elsewhere."""
+    from harness.analysis.answers import main_and_conditions
     from harness.analysis.effects_view import effects_dict, effects_tables
     from harness.analysis.elsewhere import Asked
     from harness.analysis.holds_view import holds_dict, holds_tables
@@ -184,7 +185,6 @@ def compare(
     from harness.analysis.rendering import comparison_tables
     from harness.analysis.speedup import speedup_lines
     from harness.analysis.summary import comparison_dict
-    from harness.experiments.answers import main_and_conditions
     from harness.experiments.named_experiment import open_named
 
     experiments = _stores(results)[1]
@@ -199,6 +199,7 @@ def compare(
     sooner = list(speedup_lines(pairs, tables.curves, measured, until)) if until else []
     if as_json:
         found = comparison_dict(comparison, tables.plan) | holds_dict(*under)
+        found["latency"] = asdict(tables.latency) if tables.latency else None
         found |= (
             multipliers_dict(*under)
             | effects_dict(tables.plan, tables.runs)
@@ -209,6 +210,42 @@ def compare(
         by_factor = effects_tables(tables.plan, tables.runs)
         drawn = comparison_tables(comparison, tables.plan, tables.latency)
         echo(*drawn, *by_factor, *holds_tables(*under), *multiplier_lines(*under), *sooner)
+
+
+@app.command(rich_help_panel="Experiments")
+def validate(
+    full: Annotated[
+        bool, typer.Option("--full", help="More seeds, and 800 small runs for what never differs.")
+    ] = False,
+    component: Annotated[
+        str | None,
+        typer.Option(help="Only this one, such as attention/my_idea: contracts, leaks, itself."),
+    ] = None,
+    folder: Annotated[
+        list[Path] | None, typer.Option("--folder", help="A folder of components of your own.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Runs at a time.")] = None,
+    results: Results = None,
+    as_json: Json = False,
+) -> None:
+    """Ask questions with known answers. Exit code 1 if one comes out opposite.
+
+    What has been trained is kept under `validation` in the results, and not repeated.
+    """
+    from harness.core.registry import use_folder
+    from harness.store.root import results_root
+    from harness.validation.finding import Outcome
+    from harness.validation.suite import Suite
+    from harness.validation.view import findings_dict, findings_view
+
+    for own in folder or []:
+        use_folder(own)
+    where = results_root(results) / "validation"
+    suite = Suite(where, console(stderr=as_json), full, workers, tuple(folder or ()))
+    found = list(suite.of_component(component) if component else suite.findings())
+    echo(findings_dict(found) if as_json else findings_view(found))
+    if any(one.outcome is Outcome.OPPOSITE for one in found):
+        _fail("what is known was contradicted", 1)
 
 
 @app.command(rich_help_panel="Experiments")

@@ -1,7 +1,6 @@
 """One thread, checked shapes, and no folder of the user's: what holds for every test."""
 
 import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -12,8 +11,7 @@ from jaxtyping import install_import_hook
 torch.set_num_threads(1)
 # before anything of ours is imported: shapes in signatures are then checked at every call
 install_import_hook(["harness.core", "variants"], "beartype.beartype")
-sys.path.insert(0, str(Path(__file__).parent / "core"))  # `contracts` serves several folders
-pytest.register_assert_rewrite("contracts")
+pytest.register_assert_rewrite("harness.contracts")
 
 
 def pytest_addoption(parser):

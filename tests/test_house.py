@@ -189,13 +189,14 @@ def commands_in(text):
     return found
 
 
-def test_every_command_in_the_readme_exists():
+@pytest.mark.parametrize("page", ["README.md", "docs/reports.md"])
+def test_every_command_on_a_page_exists(page):
     import typer
 
     from harness.cli import app
 
     group = typer.main.get_command(app)
-    commands = commands_in((ROOT / "README.md").read_text())
+    commands = commands_in((ROOT / page).read_text())
     assert len(commands) > 3
     for words in commands:
         node = group

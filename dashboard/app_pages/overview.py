@@ -5,21 +5,29 @@ from typing import Literal
 import streamlit as st
 
 from dashboard.charts import difference_figure
-from dashboard.data import Experiment, losses
-from dashboard.tables import arm_table
+from dashboard.data import Experiment, losses, store
+from dashboard.tables import arm_table, words_table
 from dashboard.text import literal
 from dashboard.theme import arm_styles
 from dashboard.widgets import chosen_experiments
+from harness.analysis.answers import main_and_conditions
+from harness.analysis.holds import held
+from harness.analysis.holds_view import holds_lines
 from harness.analysis.seeds import seed_differences
 from harness.analysis.sentences import sentence
 from harness.analysis.verdict import Verdict
 from harness.analysis.words import interval_name
+from harness.report.conditions import condition_table
+from harness.report.factors import effect_tables
+from harness.report.pages import html_page
+from harness.report.verdicts import verdict_table
+from harness.report.write import stored_report
 
-_COLOURS: dict[Verdict, Literal["green", "red", "blue", "orange", "violet"]] = {
+_COLOURS: dict[Verdict, Literal["green", "red", "blue", "gray", "orange", "violet"]] = {
     Verdict.BETTER: "green",
     Verdict.WORSE: "red",
     Verdict.EQUAL: "blue",
-    Verdict.TRIVIAL: "blue",
+    Verdict.TRIVIAL: "gray",
     Verdict.NOT_RESOLVED: "orange",
     Verdict.REFUSED: "violet",
 }
@@ -32,10 +40,11 @@ def _card(experiment: Experiment) -> None:
         st.text(plan["question"])
         _progress(experiment)
         for contrast in experiment.comparison.contrasts:
-            with st.container(horizontal=True, vertical_alignment="top", wrap=False):
-                with st.container(width=100):
-                    st.badge(contrast.verdict, color=_COLOURS[contrast.verdict])
-                st.text(sentence(contrast, plan), width="stretch")
+            with st.container(gap="xxsmall"):
+                st.badge(contrast.verdict, color=_COLOURS[contrast.verdict])
+                st.text(sentence(contrast, plan))
+                if contrast.labels:
+                    st.caption(literal(", ".join(contrast.labels)))
         for note in experiment.comparison.notes:
             st.caption(literal(note))
         _chart(experiment)
@@ -47,6 +56,33 @@ def _card(experiment: Experiment) -> None:
             column_config=dict.fromkeys(table.columns[1:], right),
             alt=f"Arms of {experiment.name}",
         )
+        _more(experiment)
+
+
+def _more(experiment: Experiment) -> None:
+    """Offer every number behind the verdicts, other conditions, and the report."""
+    plan, name = experiment.plan, experiment.name
+    tables = [verdict_table(plan, experiment.comparison), *effect_tables(plan, experiment.runs)]
+    if plan.get("conditions"):
+        main, others = main_and_conditions(store().open(name), store())
+        tables.append(condition_table(main, others))
+        for line in holds_lines(main, others, held(main, others)):
+            st.caption(literal(line))
+    for table in tables:
+        with st.expander(literal(table.title)):
+            st.dataframe(words_table(table), hide_index=True, alt=f"{table.title}: {name}")
+            if table.note:
+                st.caption(literal(table.note))
+    st.download_button(
+        "Report",
+        lambda: html_page(stored_report(store(), name)),
+        file_name=f"{name}.html",
+        mime="text/html",
+        key=f"report-{name}",
+        on_click="ignore",
+        icon=":material/download:",
+        help="Question, design, charts, verdicts and every run as one page that stands alone.",
+    )
 
 
 def _progress(experiment: Experiment) -> None:
@@ -66,10 +102,13 @@ def _chart(experiment: Experiment) -> None:
     plan, runs = experiment.plan, experiment.runs
     seeds = [seed_differences(plan, runs, contrast) for contrast in contrasts]
     styles, metric = arm_styles(experiment.plan), experiment.comparison.metric
-    figure = difference_figure(contrasts, seeds, styles, metric)
+    limit = experiment.comparison.margin
+    margin = limit.value if limit else None
+    figure = difference_figure(contrasts, seeds, styles, metric, margin)
     figure.update_layout(uirevision=experiment.name)
     kinds = dict.fromkeys(interval_name(contrast) for contrast in contrasts)
-    st.caption(f"Differences paired by seed; bars: {', '.join(kinds)}; dots: seeds.")
+    band = f" Grey: practically equal, within {margin:g}." if margin else ""
+    st.caption(f"Differences paired by seed; bars: {', '.join(kinds)}; dots: seeds.{band}")
     key, alt = f"differences-{experiment.name}", f"Paired differences in {metric}"
     st.plotly_chart(figure, key=key, alt=alt, config={"displaylogo": False})
 

@@ -67,8 +67,8 @@ def _divergence(contrast: Contrast) -> str:
     if found is None:
         return ""
     counts = (
-        f"{found.arm} of {found.n_arm} seeds of {contrast.arm} diverged and {found.baseline} of "
-        f"{found.n_baseline} of {contrast.baseline}"
+        f"{found.k_arm} of {found.n_arm} seeds of {contrast.arm} diverged and {found.k_base} of "
+        f"{found.n_base} of {contrast.baseline}"
     )
     return f"; {counts}, which chance makes as unlike with probability {found.p:.2g}"
 

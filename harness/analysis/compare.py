@@ -6,6 +6,7 @@ import pandas as pd
 
 from harness.analysis.arms import ArmSummary, mean_over_seeds, summarise
 from harness.analysis.contrasts import Contrast, contrast_of
+from harness.analysis.expectations import expectation_notes
 from harness.analysis.exposure import exposure_notes
 from harness.analysis.families import families
 from harness.analysis.intervals import Estimate
@@ -14,9 +15,12 @@ from harness.analysis.labels import labels_of
 from harness.analysis.margin import Margin, margin_of
 from harness.analysis.notes import evaluation_notes, margin_notes
 from harness.analysis.tuning import tuning_notes
+from harness.analysis.two_stage import pilot_notes
 from harness.analysis.values import seed_values
 from harness.store.documents import no_documents
 from harness.store.tables import Plan
+
+Evaluations = dict[str, dict[str, Estimate]]
 
 
 @dataclass(frozen=True)
@@ -26,14 +30,21 @@ class Comparison:
     metric: str
     arms: list[ArmSummary]
     contrasts: list[Contrast]
-    evaluations: dict[str, dict[str, Estimate]]
+    evaluations: Evaluations
     """The means on what runs are scored on besides, by metric (`report/val_bpb`) and arm."""
     spent: list[str]
     """What was spent beside the runs that answer the question."""
+    beforehand: list[str]
+    """How seeds were counted, and what was expected against what was found."""
     margin: Margin | None
     """Within which a difference makes none in practice."""
     margin_is_due: bool
     """Whether it is to be measured, and could not be."""
+
+    @property
+    def other_evaluations(self) -> Evaluations:
+        """Those that are not the arms' own metric."""
+        return {name: means for name, means in self.evaluations.items() if name != self.metric}
 
     @property
     def notes(self) -> list[str]:
@@ -43,6 +54,7 @@ class Comparison:
             *margin_notes(self.margin, self.margin_is_due, self.metric),
             *evaluation_notes(self.contrasts),
             *self.spent,
+            *self.beforehand,
         ]
 
 
@@ -68,6 +80,7 @@ def compare(plan: Plan, runs: pd.DataFrame, documents: pd.DataFrame | None = Non
         metric=plan["metric"],
         arms=arms,
         contrasts=[replace(c, labels=labels_of(plan, c, exposures)) for c in contrasts],
+        beforehand=[*pilot_notes(plan), *expectation_notes(plan, contrasts)],
         evaluations={
             (metric := f"{name}/{about['metric']}"): {
                 arm: mean_over_seeds(plan, runs, arm, metric) for arm in plan["arms"]

@@ -85,7 +85,7 @@ def contrast_of(
 ) -> Contrast:
     """Judge a pair that was estimated with its family."""
     pair, alpha = judged.pair, plan["alpha"]
-    interval, narrow = judged.interval(1 - alpha), judged.interval(1 - 2 * alpha)
+    interval, narrow = judged.interval(alpha), judged.narrow_interval(alpha)
     reason = "; ".join(objections(plan, runs, documents, judged)) or None
     limit, verdict = margin.value if margin else None, Verdict.REFUSED
     if reason is None:

@@ -14,10 +14,10 @@ from harness.store.status import Status
 class Diverged:
     """How many of an arm's seeds diverged, and of the baseline's, of those that have ended."""
 
-    arm: int
+    k_arm: int
     n_arm: int
-    baseline: int
-    n_baseline: int
+    k_base: int
+    n_base: int
     p: float
     """Of so unlike counts or more unlike ones, if both arms diverge equally often."""
 
@@ -32,10 +32,10 @@ def diverged(runs: pd.DataFrame, pair: Pair) -> Diverged | None:
         for arm in (pair.arm, pair.baseline)
         for seeds in [by_seed[by_seed.index.get_level_values("arm") == arm]]
     ]
-    (arm, n_arm), (baseline, n_baseline) = counts
-    if not arm + baseline:
+    of_arm, of_baseline = counts
+    if not of_arm[0] + of_baseline[0]:
         return None
-    return Diverged(arm, n_arm, baseline, n_baseline, exact_p(*counts[0], *counts[1]))
+    return Diverged(*of_arm, *of_baseline, exact_p(*of_arm, *of_baseline))
 
 
 def exact_p(k: int, n: int, of_k: int, of_n: int) -> float:

@@ -49,7 +49,7 @@ def history_of(plan: Plan, stored: Iterable[ExperimentTables]) -> History:
     squares = covariances = scales = 0.0
     df = n_runs = n_pairs = 0
     for one in alike:
-        values = seed_values(one.plan, one.runs, plan["metric"])
+        values = seed_values(one.plan, one.runs, one.plan["metric"])
         for arm in values:
             seen = values[arm].dropna()
             n_runs += len(seen)
@@ -81,7 +81,8 @@ def history_of(plan: Plan, stored: Iterable[ExperimentTables]) -> History:
 def _kind(plan: Plan) -> tuple[object, object]:
     """What experiments have to share for their seeds to differ alike, roughly."""
     data = plan["arms"][plan["baseline"]].get("data", {})
-    return plan["metric"], data.get("corpus")
+    # what training evaluates and what is kept for a report are alike: documents of one corpus
+    return plan["metric"].removeprefix("report/"), data.get("corpus")
 
 
 def _sum_of_products(a: "pd.Series[float]", b: "pd.Series[float]") -> float:

@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.blocks import Estimates, judge_family
+from harness.analysis.critical import Array
 from harness.analysis.evaluation import PairedDocuments, pair_documents
 from harness.analysis.families import Family, Pair
 from harness.analysis.intervals import correlation
 from harness.analysis.power import Question
+from harness.analysis.two_stage import stretched
 from harness.analysis.verdict import Interval
 from harness.store.tables import Plan
 
@@ -72,12 +74,17 @@ class Judged:
         """Return one of the estimates of this pair."""
         return None if self.estimates is None else float(getattr(self.estimates, what)[self.index])
 
-    def interval(self, level: float) -> Interval | None:
+    def interval(self, alpha: float) -> Interval | None:
         """Return the interval that holds together with those of the family."""
-        if self.estimates is None or self.difference is None:
-            return None
-        half = float(self.estimates.half_width(level)[self.index])
-        return self.difference - half, self.difference + half
+        return (
+            None if self.estimates is None else self._around(self.estimates.half_width(1 - alpha))
+        )
+
+    def narrow_interval(self, alpha: float) -> Interval | None:
+        """Return the interval for two one-sided tests."""
+        return (
+            None if self.estimates is None else self._around(self.estimates.half_of_narrow(alpha))
+        )
 
     def question(self, alpha: float) -> Question | None:
         """Return what a number of seeds could show of this pair, were its noise as estimated."""
@@ -91,6 +98,11 @@ class Judged:
             evaluation_error=float(self.estimates.evaluation_error[self.index]),
             documents=self.documents.n if self.documents else 2,
         )
+
+    def _around(self, half_widths: Array) -> Interval:
+        assert self.difference is not None  # or there would be no estimates
+        half = float(half_widths[self.index])
+        return self.difference - half, self.difference + half
 
     @property
     def index(self) -> int:
@@ -128,13 +140,15 @@ def _together(
     paired = [pair_documents(plan, runs, documents, values, pair) for pair in family.pairs]
     estimates = None
     if len(values) > 1:
-        pilot = (plan.get("seeds_rule") or {}).get("pilot", len(values))
+        rule = plan.get("seeds_rule") or {}
         estimates = judge_family(
             values.to_numpy(float).T,
             family.contrasts,
-            pilot=min(pilot, len(values)),
+            pilot=min(rule.get("pilot", len(values)), len(values)),
             evaluation_error=np.array([each.error if each else 0.0 for each in paired]),
             documents=min((each.n for each in paired if each), default=2),
         )
+        if len(values) > rule.get("pilot", len(values)):
+            estimates = stretched(estimates, plan["alpha"], rule["resolve"])
     for pair, each in zip(family.pairs, paired, strict=True):
         yield Judged(family, pair, values, estimates, each)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from harness.analysis.contrasts import Contrast
 from harness.analysis.exposure import Exposure
+from harness.analysis.residuals import is_worth_too_much
 from harness.store.tables import Plan
 
 
@@ -25,6 +26,9 @@ def _labels(plan: Plan, contrast: Contrast, exposures: Mapping[str, Exposure]) -
             yield f"runs of {arm} shared with {', '.join(shared)}"
     if contrast.margin and contrast.detectable and contrast.detectable > contrast.margin:
         yield "short of the margin"
+    for arm in pair:
+        if is_worth_too_much(plan, arm):
+            yield f"{arm} not matched to a quarter of the margin"
     kinds = {condition["kind"] for condition in plan.get("conditions", [])}
-    if "budget" not in kinds and not plan.get("condition"):
+    if "budget" not in kinds and not plan.get("condition") and not plan.get("elsewhere"):
         yield "one budget"

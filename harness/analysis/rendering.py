@@ -38,7 +38,7 @@ def comparison_tables(
 ) -> list[RenderableType]:
     """Draw the question, the arms, the contrasts and a sentence for each contrast."""
     sentences = [Padding(_in_words(contrast, plan), _BELOW) for contrast in comparison.contrasts]
-    others = [evaluation_table(comparison)] if comparison.evaluations else []
+    others = [evaluation_table(comparison)] if comparison.other_evaluations else []
     speeds = [speed_table(comparison, latency)] if latency else []
     tables = [arm_table(comparison, plan), *speeds, *others, contrast_table(comparison)]
     question = Padding(Text(plan["question"] or plan["name"], style="bold"), _BELOW)
@@ -84,10 +84,10 @@ def evaluation_table(comparison: Comparison) -> Table:
     """Draw each arm's means on what runs are scored on besides, with their intervals."""
     table = _table(f"On other data, with {percent(LEVEL_OF_MEANS)} intervals")
     table.add_column("arm", overflow="fold", min_width=8)
-    for metric in comparison.evaluations:
+    for metric in comparison.other_evaluations:
         table.add_column(metric.replace("/", "/\n"), justify="right")
     for arm in comparison.arms:
-        means = [by_arm[arm.arm] for by_arm in comparison.evaluations.values()]
+        means = [by_arm[arm.arm] for by_arm in comparison.other_evaluations.values()]
         table.add_row(Text(arm.arm), *map(mean_words, means))
     return table
 

@@ -10,6 +10,8 @@ from harness.analysis.tuning import Arm, tuning_words
 from harness.analysis.verdict import Verdict
 from harness.store.tables import Plan
 
+SOURCES = {"init": "initial weights", "data": "the order of the data", "dropout": "dropout"}
+
 
 def sentence(contrast: Contrast, plan: Plan) -> str:
     """Say what may be claimed of a contrast."""
@@ -32,11 +34,16 @@ def _conditions(contrast: Contrast, plan: Plan) -> str:
         same = "with the same trained weights, so that only the precision of inference differs"
         return same + (f", and with it {differs}" if differs else "")
     tuned = tuning_words(plan, contrast.arm, contrast.baseline)
-    chosen = f", {tuned}" if tuned else ""
+    chosen = (f", {tuned}" if tuned else "") + _same_for_all_seeds(plan)
     if not held:
         apart = f": the arms differ in {differs}" if differs else ""
         return f"with nothing matched{chosen}{apart}"
     return f"with {held} held equal{chosen}" + (f", but not {differs}" if differs else "")
+
+
+def _same_for_all_seeds(plan: Plan) -> str:
+    held = _listed([SOURCES[source] for source in plan.get("held_sources", ())])
+    return f", {held} being the same for all seeds" if held else ""
 
 
 def _held_equal(plan: Plan, *pair: Arm) -> list[str]:

@@ -38,7 +38,7 @@ def _in_cells(contrast: Contrast) -> dict[str, Any]:
     """Return a contrast with one value for each column."""
     found = contrast.diverged
     counts = found and (
-        f"{found.arm}/{found.n_arm} and {found.baseline}/{found.n_baseline}, p = {found.p:.2g}"
+        f"{found.k_arm}/{found.n_arm} and {found.k_base}/{found.n_base}, p = {found.p:.2g}"
     )
     ends = contrast.bootstrap and " to ".join(f"{end:+.6g}" for end in contrast.bootstrap)
     labels = "; ".join(contrast.labels)

@@ -7,16 +7,29 @@ but the pilot's variance and degrees of freedom, and so covers at its level what
 out. What differs: several contrasts get one number, the largest, and simultaneous intervals.
 """
 
-import math
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from harness.analysis.blocks import judge_family
+from harness.analysis.blocks import Estimates, judge_family
 from harness.analysis.families import families
 from harness.analysis.intervals import LEAST_PAIRS
 from harness.analysis.values import seed_values
 from harness.store.tables import Plan
+
+
+def pilot_notes(plan: Plan) -> Iterator[str]:
+    """Say how the number of seeds was found, if a pilot did."""
+    if not (rule := plan.get("seeds_rule")):
+        return
+    n, pilot = len(plan["seeds"]), rule["pilot"]
+    goal = f"half an interval of {rule['resolve']:g} {plan['metric']} at most"
+    found = f"a pilot of {pilot} seeds asks for {n}" if n > pilot else f"{n} seeds, the pilot alone"
+    most = ", which is all that were allowed" if n == rule["max"] else ""
+    yield f"number of seeds: {found}{most} ({goal})"
 
 
 def seeds_after_pilot(plan: Plan, runs: pd.DataFrame) -> int:
@@ -32,7 +45,31 @@ def seeds_after_pilot(plan: Plan, runs: pd.DataFrame) -> int:
     values = seed_values(plan, runs, plan["metric"]).reindex(pilot)[family.arms].dropna()
     if len(values) < LEAST_PAIRS:
         return int(rule["pilot"])
-    found = judge_family(values.to_numpy().T, family.contrasts)
-    widest = float(np.max(found.half_width(1 - plan["alpha"])))
-    wanted = math.ceil(len(values) * (widest / rule["resolve"]) ** 2)
-    return int(min(max(wanted, rule["pilot"]), rule["max"]))
+    found = judge_family(values.to_numpy(float).T, family.contrasts)
+    return int(seeds_wanted(found, plan["alpha"], rule["resolve"], len(values), rule["max"]))
+
+
+def stretched(estimates: Estimates, alpha: float, resolve: float) -> Estimates:
+    """Widen a family until half of its widest interval is what seeds were added for.
+
+    It would be a little less, as seeds come whole. Stein's interval has the width that was asked
+    for, and covers more often than its level says for that.
+    """
+    widest = estimates.half_width(1 - alpha).max(axis=-1, keepdims=True)
+    return replace(estimates, seed_error=estimates.seed_error * np.maximum(resolve / widest, 1.0))
+
+
+def seeds_wanted(
+    pilot: Estimates, alpha: float, resolve: float, n: int, most: int
+) -> NDArray[np.int64]:
+    """Return the seeds at which half of a family's widest interval is `resolve` at most.
+
+    Args:
+        pilot: The estimates from `n` seeds; also of thousands of experiments.
+        alpha: Of the intervals.
+        resolve: In units of the metric.
+        n: The least number.
+        most: The largest one.
+    """
+    widest = pilot.half_width(1 - alpha).max(axis=-1)
+    return np.clip(np.ceil(n * (widest / resolve) ** 2), n, most).astype(np.int64)

@@ -17,6 +17,7 @@ from harness.experiments.condition_keys import Conditions, share_name
 from harness.experiments.config import NAME, Resolved
 from harness.experiments.merge import merge
 from harness.experiments.resolve import check_parts, with_preset
+from harness.experiments.seeds_config import Seeds
 from harness.quantities import parse_quantity
 from harness.schema import parse
 
@@ -136,13 +137,19 @@ def confirmation(resolved: Resolved, verdicts: Comparison) -> Resolved | None:
         return None
     named = {arm for claim in claims for arm in (claim.arm, claim.baseline)} | {resolved.baseline}
     arms = {name: replace(arm, levels={}) for name, arm in resolved.arms.items() if name in named}
-    fresh = list(range(FIRST_FRESH_SEED, FIRST_FRESH_SEED + experiment.confirm))
-    changes = {"name": f"{experiment.name}.confirm", "seeds": fresh, "factors": {}, "confirm": 0}
+    fresh = tuple(range(FIRST_FRESH_SEED, FIRST_FRESH_SEED + experiment.confirm))
+    changes = {
+        "name": f"{experiment.name}.confirm",
+        "seeds": list(fresh),
+        "factors": {},
+        "confirm": 0,
+    }
     return replace(
         resolved,
         experiment=experiment.model_copy(update=changes),
         arms=arms,
         contrasts={claim.name: (claim.arm, claim.baseline) for claim in claims},
+        seeds=Seeds(fresh, held=resolved.seeds.held),
     )
 
 

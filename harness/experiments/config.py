@@ -16,6 +16,7 @@ from harness.experiments.evaluation_set import EvaluationSet
 from harness.experiments.factors import MAX_RUNS, Combine, read_combine
 from harness.experiments.initial_weights import InitialWeights
 from harness.experiments.run_config import SAMPLES
+from harness.experiments.seeds_config import Seeds, read_seeds
 from harness.experiments.tuning_config import Tune
 from harness.quantities import Fraction
 from harness.schema import Frozen
@@ -50,12 +51,13 @@ class Experiment(Conditions):
     combine: Combine = "all"
     baseline: str | None = None
     contrasts: dict[str, str] = Field(default_factory=dict)
-    seeds: int | list[int] = 5
+    seeds: int | list[int] | dict[str, Any] = 5
     replica: int = Field(default=0, ge=0)
     match: Literal["none"] | dict[str, Any] = Field(
         default_factory=lambda: {"train_flops": "1%", "by": "d_ff"}
     )
     tune: Any = None
+    expect: dict[str, Literal["better", "worse", "practically equal"]] = Field(default_factory=dict)
     analysis: Analysis = Field(default_factory=Analysis)
     evaluate: list[Any] = Field(default_factory=list)
     samples: int = Field(default=SAMPLES, ge=0, le=64)
@@ -79,6 +81,8 @@ class Experiment(Conditions):
     @field_validator("seeds", mode="before")
     @classmethod
     def _are_seeds(cls, seeds: object) -> object:
+        if isinstance(seeds, Mapping):
+            return seeds
         listed = seeds if isinstance(seeds, list) else [seeds]
         whole = all(type(seed) is int and 0 <= seed < 2**63 for seed in listed)
         if not listed or not whole or seeds == 0 or len(set(listed)) < len(listed):
@@ -101,8 +105,8 @@ class Experiment(Conditions):
 
     @property
     def seed_list(self) -> list[int]:
-        """The seeds that every arm is trained with."""
-        return list(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
+        """The seeds that every arm is trained with, at first."""
+        return list(read_seeds(self.seeds).first)
 
 
 class MatchOptions(Frozen):
@@ -149,9 +153,10 @@ class Resolved:
     contrasts: dict[str, tuple[str, str]]
     match: Match | None
     component_folders: tuple[Path, ...]
+    seeds: Seeds
     tune: Tune | None = None
 
     @property
     def is_staged(self) -> bool:
         """Whether what finished runs find may ask for more runs."""
-        return self.tune is not None
+        return self.tune is not None or self.seeds.rule is not None

@@ -28,28 +28,22 @@ def estimate_seconds(plan: ExperimentPlan, workers: int | None = None) -> float 
     """
     device = plan.device
     slots = workers or (torch.cuda.device_count() if device.type == "cuda" else os.cpu_count()) or 1
-    needed = [*(run.arm for run in plan.pending), *plan.expected]
-    pending = {name: plan.arms[name] for name in needed}
-    if any(arm.memory > TOO_LARGE for arm in pending.values()):
+    wanted = [*(run.wanted for run in plan.pending), *plan.expected]
+    arms = {one.arm: plan.arms[one.arm] for one in wanted}
+    if any(arm.memory > TOO_LARGE for arm in arms.values()):
         return None
-    if not pending:
+    if not arms:
         return 0.0
-    speeds = {name: _measure_speed(arm, device) for name, arm in pending.items()}
-    training = {name: _training_seconds(arm, speeds[name]) for name, arm in pending.items()}
-    seconds = [training[run.arm] for run in plan.trainings]
-    flops = {name: _final_flops(arm) for name, arm in pending.items()}
-    seconds += [
-        flops[run.arm][name] / speeds[run.arm]
-        for run in plan.pending
-        for name in run.scorings
-        if name not in run.measured
+    speeds = {name: _measure_speed(arm, device) for name, arm in arms.items()}
+    training = {name: _training_seconds(arm, speeds[name]) for name, arm in arms.items()}
+    trainings = [*(run.wanted for run in plan.trainings), *plan.expected]
+    seconds = [training[one.arm] * one.budget_share for one in trainings]
+    flops = {name: _final_flops(arm) for name, arm in arms.items()}
+    scorings = [
+        (run.arm, name) for run in plan.pending for name in run.scorings if name not in run.measured
     ]
-    seconds += [
-        training[name]
-        + sum(flops[name][one.name] for one in plan.arms[name].arm.evaluate) / speeds[name]
-        for name, n_runs in plan.expected.items()
-        for _ in range(n_runs)
-    ]
+    scorings += [(one.arm, on.name) for one in plan.expected for on in arms[one.arm].arm.evaluate]
+    seconds += [flops[arm][name] / speeds[arm] for arm, name in scorings]
     return max(sum(seconds) / slots, max(seconds))
 
 

@@ -73,13 +73,13 @@ def _record(run: RunConfig, device: torch.device) -> RunRecord:
 
 
 def _train(run: RunConfig, attempt: Attempt, how: Execution, last: list[Measurement]) -> Result:
-    seed, config, device = run.effective_seed, run.train, how.device
+    config, device = run.train, how.device
     peak_flops = training_peak(PRECISION.build(run.variant.precision.train), device)
     forget_peak_memory(device)
     dataset, model = load_dataset(run.data), _new_model(run, device)
     cost = measure_cost(run.variant, config.seq_len)
     flops = training_flops(run.variant, config, cost)
-    order = batches(dataset, config.batch_size, config.seq_len, seed, device)
+    order = batches(dataset, config.batch_size, config.seq_len, run.seed_of("data"), device)
     norms = {"start": gradient_norms(model, *order[0])}
     begin = partial(
         Training,
@@ -87,7 +87,7 @@ def _train(run: RunConfig, attempt: Attempt, how: Execution, last: list[Measurem
         evaluate=evaluator_of(run, dataset, device),
         config=config,
         flops=flops,
-        seed=seed,
+        seed=run.seed_of("dropout"),
         peak_flops=peak_flops,
     )
     training = begin(model, state=resume(attempt, device))
@@ -104,7 +104,7 @@ def _train(run: RunConfig, attempt: Attempt, how: Execution, last: list[Measurem
     assert evaluation, "the last measurement has an evaluation"
     found = scores(evaluation, dataset.held_out)
     weights = attempt.write_weights(partial(save_weights, model))
-    leave_samples(attempt, model, dataset, run.samples, seed)
+    leave_samples(attempt, model, dataset, run.samples, run.effective_seed)
     best, best_weights = best_step(attempt), None
     if best != last[0].step and (state := best_state(attempt)):
         begin(model, state=state).finish()
@@ -127,7 +127,7 @@ def _train(run: RunConfig, attempt: Attempt, how: Execution, last: list[Measurem
 
 def _new_model(run: RunConfig, device: torch.device) -> LanguageModel:
     """Return the model as it is before its first step."""
-    seed = run.effective_seed
+    seed = run.seed_of("init")
     torch.manual_seed(address(seed, "build"))  # for components that draw although they should not
     model = LanguageModel(run.variant).initialize(seed)
     if run.init_from:

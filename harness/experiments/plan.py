@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from harness.analysis.two_stage import seeds_after_pilot
 from harness.core.causality import refuse_leak
 from harness.core.cost import measure_cost, training_bytes
 from harness.core.match import AXES, Matched, match
@@ -19,7 +20,10 @@ from harness.experiments.stages import Stages, plan_stages, tuning_metric
 from harness.experiments.tuning import Tuning
 from harness.experiments.tuning_config import Tune
 from harness.quantities import format_bytes
+from harness.store.experiments import ExperimentStore
 from harness.store.runs import RunStore
+from harness.store.shared import shared_with
+from harness.store.tables import collect
 from harness.training.environment import environment_class, total_memory
 from harness.training.flops import training_flops
 
@@ -53,8 +57,13 @@ def plan_again(plan: ExperimentPlan) -> ExperimentPlan:
 def _staged(
     resolved: Resolved, planner: RunPlanner, device: torch.device, source: str
 ) -> ExperimentPlan:
-    stages = plan_stages(resolved, planner)
+    """Plan the seeds to begin with, and once they are done the others that a rule asks for."""
+    stages = plan_stages(resolved, planner, resolved.seeds.first)
     record = _record(resolved, planner, stages, source)
+    if resolved.seeds.rule and stages.are_done:
+        total = seeds_after_pilot(record, collect(record, planner.store)[0])
+        stages = plan_stages(resolved, planner, range(total))
+        record = _record(resolved, planner, stages, source)
     return ExperimentPlan(
         resolved, planner.arms, stages.runs, device, record, planner, stages.expected
     )
@@ -120,6 +129,7 @@ def _record(resolved: Resolved, planner: RunPlanner, stages: Stages, source: str
         name: _arm_record(planned, tune, stages.tunings.get(name))
         for name, planned in planner.arms.items()
     }
+    runs = [planner.record(run) for run in stages.runs]
     return {
         "name": experiment.name,
         "question": experiment.question,
@@ -147,7 +157,10 @@ def _record(resolved: Resolved, planner: RunPlanner, stages: Stages, source: str
             )
         },
         "tune": tune and tune.to_dict(tuning_metric(resolved)),
-        "seeds": experiment.seed_list,
+        "seeds": list(stages.seeds),
+        "seeds_rule": resolved.seeds.rule and resolved.seeds.rule.to_dict(),
+        "held_sources": list(resolved.seeds.held),
+        "expect": dict(experiment.expect),
         "factors": {
             "combine": way_of(experiment.combine),
             "levels": {name: list(levels) for name, levels in experiment.factors.items()},
@@ -155,7 +168,8 @@ def _record(resolved: Resolved, planner: RunPlanner, stages: Stages, source: str
         if experiment.factors
         else None,
         "arms": recorded,
-        "runs": [planner.record(run) for run in stages.runs],
+        "shared": shared_with(ExperimentStore(planner.store.root), experiment.name, runs),
+        "runs": runs,
     }
 
 

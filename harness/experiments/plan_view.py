@@ -12,6 +12,7 @@ from rich.text import Text
 from harness.analysis.brackets import bracket_lines
 from harness.analysis.effects_view import design_lines
 from harness.analysis.history import History
+from harness.analysis.residuals import residual_lines
 from harness.analysis.units import count, size
 from harness.experiments.planned import ExperimentPlan
 from harness.experiments.power import resolution
@@ -35,7 +36,9 @@ def plan_view(
         *bracket_lines(record),
         *_same_runs(record),
         *_updates(record),
+        *residual_lines(record),
         *tuning_lines(plan),
+        *_rule(record),
         *_effort(plan, seconds),
         *data_lines(data),
         *resolution(record, history),
@@ -45,12 +48,10 @@ def plan_view(
     return Group(question, Text(), _arms(record), Text(), *(Text(line) for line in lines))
 
 
-def _runs(plan: ExperimentPlan) -> str:
-    if plan.resolved.is_staged:
-        return stage_words(plan)
-    stored = len(plan.runs) - len(plan.pending)
-    arms_and_seeds = f"{len(plan.arms)} arms x {len(plan.record['seeds'])} seeds"
-    return f"{len(plan.runs)} ({arms_and_seeds}), {stored} already in the store"
+def _rule(record: dict[str, Any]) -> Iterator[str]:
+    if rule := record["seeds_rule"]:
+        goal = f"half an interval of {rule['resolve']:g} {record['metric']} takes"
+        yield f"seeds: a pilot of {rule['pilot']}, then as many as {goal}, {rule['max']} at most"
 
 
 def condition_view(
@@ -81,6 +82,14 @@ def _to_confirm(plan: ExperimentPlan) -> Iterator[str]:
         yield f"{what}: at most {n * len(plan.arms)} runs more"
 
 
+def _runs(plan: ExperimentPlan) -> str:
+    if plan.resolved.is_staged:
+        return stage_words(plan)
+    stored = len(plan.runs) - len(plan.pending)
+    arms_and_seeds = f"{len(plan.arms)} arms x {len(plan.record['seeds'])} seeds"
+    return f"{len(plan.runs)} ({arms_and_seeds}), {stored} already in the store"
+
+
 def plan_dict(
     plan: ExperimentPlan, data: Mapping[str, PreparedArm], seconds: float | None
 ) -> dict[str, Any]:
@@ -88,7 +97,7 @@ def plan_dict(
     return {
         **plan.record,
         "pending": len(plan.pending),
-        "expected": dict(plan.expected),
+        "expected": len(plan.expected),
         "seconds": seconds,
         "device": str(plan.device),
         "data": {

@@ -1,6 +1,6 @@
 """A plan as data: the arms as they will be trained and measured, and the runs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -105,8 +105,8 @@ class PlannedArm:
 class ExperimentPlan:
     """Everything that `run` needs, and `record`, which is what the store keeps of it.
 
-    `runs` are those that are known to be needed; what they find may ask for more. `expected` says
-    by arm how many more are foreseen.
+    `runs` are those that are known to be needed; what they find may ask for more. `expected` are
+    those that are foreseen, without the settings that are still to be chosen.
     """
 
     resolved: Resolved
@@ -115,7 +115,7 @@ class ExperimentPlan:
     device: torch.device
     record: dict[str, Any]
     planner: "RunPlanner"
-    expected: Mapping[str, int] = field(default_factory=dict)
+    expected: Sequence[Wanted] = ()
 
     @property
     def pending(self) -> list[PlannedRun]:

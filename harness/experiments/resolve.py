@@ -29,6 +29,7 @@ from harness.experiments.factors import MAX_RUNS, combinations
 from harness.experiments.initial_weights import InitialWeights
 from harness.experiments.merge import merge
 from harness.experiments.report_apart import report_apart
+from harness.experiments.seeds_config import Seeds, read_seeds
 from harness.experiments.tuning import check_settings
 from harness.experiments.tuning_config import Tune, read_tune
 from harness.interop.checkpoint import read_variant
@@ -58,7 +59,8 @@ def resolve(data: Mapping[str, object], folder: Path) -> Resolved:
     folders = tuple(_component_folder(folder, written) for written in experiment.components)
     problems: list[Problem] = []
     arms: dict[str, Arm] = {}
-    patches = _patches(experiment)
+    seeds = _seeds(experiment)
+    patches = _patches(experiment, seeds)
     check_parts(experiment.base, "base")
     for name, (patch, levels) in patches.items():
         try:
@@ -66,7 +68,7 @@ def resolve(data: Mapping[str, object], folder: Path) -> Resolved:
             arms[name] = _resolve_arm(experiment, name, patch, levels, folder)
         except ConfigError as error:
             problems += error.within("arms", name).problems
-    tune = _tune(experiment, arms, problems)
+    tune = _tune(experiment, seeds, arms, problems)
     if tune:
         experiment, arms, listed = report_apart(experiment, arms, listed)
     for name, arm in arms.items():
@@ -80,6 +82,7 @@ def resolve(data: Mapping[str, object], folder: Path) -> Resolved:
     if baseline not in patches:
         problems.append(Problem(("baseline",), unknown("arm", baseline, references)))
     contrasts = _contrasts(experiment, references, problems)
+    _check_expected(experiment, contrasts, problems)
     scored = [*(one.name for one in listed), *_branches(arms.values())]
     metrics = [*METRICS, *(f"{name}/{metric}" for name in scored for metric in METRICS)]
     if experiment.analysis.metric not in metrics:
@@ -100,10 +103,19 @@ def resolve(data: Mapping[str, object], folder: Path) -> Resolved:
             problems.append(Problem(("analysis", "metric"), message))
     if problems:
         raise ConfigError(*dict.fromkeys(problems))
-    return Resolved(experiment, arms, baseline, contrasts, match, folders, tune)
+    return Resolved(experiment, arms, baseline, contrasts, match, folders, seeds, tune)
 
 
-def _tune(experiment: Experiment, arms: Mapping[str, Arm], problems: list[Problem]) -> Tune | None:
+def _seeds(experiment: Experiment) -> Seeds:
+    try:
+        return read_seeds(experiment.seeds)
+    except ConfigError as error:
+        raise error.within("seeds") from None
+
+
+def _tune(
+    experiment: Experiment, seeds: Seeds, arms: Mapping[str, Arm], problems: list[Problem]
+) -> Tune | None:
     """Read `tune`, and try its settings on every arm."""
     if experiment.tune is None:
         return None
@@ -111,7 +123,7 @@ def _tune(experiment: Experiment, arms: Mapping[str, Arm], problems: list[Proble
         tune = read_tune(experiment.tune)
         for arm in arms.values():
             check_settings(tune, arm.train)
-        if shared := sorted({*tune.seeds} & {*experiment.seed_list}):
+        if shared := sorted({*tune.seeds} & {*seeds.first}):
             message = f"seed {shared[0]} is one of those that settings are chosen on"
             problems.append(Problem(("seeds",), message))
         return tune
@@ -133,7 +145,7 @@ def _component_folder(folder: Path, written: str) -> Path:
     return path
 
 
-def _patches(experiment: Experiment) -> dict[str, tuple[Patch, dict[str, str]]]:
+def _patches(experiment: Experiment, seeds: Seeds) -> dict[str, tuple[Patch, dict[str, str]]]:
     if bool(experiment.arms) == bool(experiment.factors):
         raise ConfigError.at((), "must have either `arms` or `factors`")
     if experiment.arms:
@@ -154,8 +166,8 @@ def _patches(experiment: Experiment) -> dict[str, tuple[Patch, dict[str, str]]]:
             raise ConfigError.at((kind, name), message)
     if not patches:
         raise ConfigError.at((kind,), "a factor without levels makes no arms")
-    if len(patches) * len(experiment.seed_list) > MAX_RUNS:
-        runs = f"{len(patches)} arms x {len(experiment.seed_list)} seeds"
+    if len(patches) * seeds.most > MAX_RUNS:
+        runs = f"{len(patches)} arms x {seeds.most} seeds"
         raise ConfigError.at(("seeds",), f"{runs} are more than {MAX_RUNS} runs")
     return patches
 
@@ -273,6 +285,14 @@ def _match(experiment: Experiment, problems: list[Problem]) -> Match | None:
     except ConfigError as error:
         problems += error.within("match").problems
         return None
+
+
+def _check_expected(
+    experiment: Experiment, contrasts: Mapping[str, object], problems: list[Problem]
+) -> None:
+    for name in experiment.expect:
+        if name not in contrasts:
+            problems.append(Problem(("expect", name), unknown("contrast", name, contrasts)))
 
 
 def _contrasts(

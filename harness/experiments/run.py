@@ -3,7 +3,9 @@
 import contextlib
 import signal
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -15,6 +17,7 @@ from harness.experiments.loading import Loaded
 from harness.experiments.local import default_workers, run_inline, run_workers
 from harness.experiments.planned import ExperimentPlan, PlannedRun
 from harness.experiments.prepared import left_out_lines
+from harness.experiments.stamp import stamp
 from harness.experiments.tables import refresh_tables
 from harness.store.checkpoints import SECONDS_BETWEEN_SAVES
 from harness.store.experiments import ExperimentStore
@@ -52,23 +55,31 @@ def run_experiment(
         KeyboardInterrupt: after the workers have stopped; what was finished is kept.
     """
     plan = loaded.plan(runs, loaded.device())
+    earlier = experiments.read_plan(plan.record["name"])
+    asked = stamp(plan.record, earlier, Path(plan.record["file"]).parent)
     if plan.pending:
         for line in left_out_lines(loaded.prepare_data(plan)):
             console.print(line, highlight=False)
-    pending, n_failed, asked = plan.pending, 0, set[str]()
+    pending, n_failed, tried = plan.pending, 0, set[str]()
     while True:
         for run in plan.runs:
             if run.done:
                 run.done.tidy()
+        plan = _stamped(plan, asked)
         experiments.write_plan(plan.record)
         n_failed += _run_stage(plan, pending, runs, experiments, how, console)
-        asked |= {run.wanted.label for run in pending}
+        tried |= {run.wanted.label for run in pending}
         plan = loaded.plan_again(plan) if loaded.resolved.is_staged else plan
         # what went wrong in this execution is not tried again in it
-        pending = [run for run in plan.pending if run.wanted.label not in asked]
+        pending = [run for run in plan.pending if run.wanted.label not in tried]
         if not (pending and loaded.resolved.is_staged):
+            plan = _stamped(plan, asked)
             experiments.write_plan(plan.record)
             return Outcome(plan, refresh_tables(plan.record, runs, experiments), n_failed)
+
+
+def _stamped(plan: ExperimentPlan, asked: dict[str, Any]) -> ExperimentPlan:
+    return replace(plan, record={**plan.record, "stamped": asked})
 
 
 def _run_stage(
@@ -114,8 +125,7 @@ def _opening(plan: ExperimentPlan, workers: int, how: HowToRun) -> str:
     stored = len(plan.runs) - len(plan.pending)
     known = f", {stored} of them already in the store" if stored else ""
     where = "in this process" if how.inline else f"{workers} at a time"
-    more = sum(plan.expected.values())
-    later = f"; about {more} more once settings are chosen" if more else ""
+    later = f"; about {len(plan.expected)} more later" if plan.expected else ""
     return f"{len(plan.runs)} runs{known}; {plan.work}, {where}, on {plan.device}{later}"
 
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from harness.core.registry import use_folder
 from harness.core.slots import PRECISION
@@ -17,6 +17,9 @@ from harness.training.config import TrainConfig
 from harness.training.randomness import address
 
 SAMPLES = 3
+Source = Literal["init", "data", "dropout"]
+"""What a seed determines: initial weights, the order of the data or a probe's examples, dropout."""
+HELD_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,19 @@ class RunConfig:
     component_folders: tuple[Path, ...] = ()  # where to look for components; not part of the id
     init_from: InitialWeights | None = None  # what training begins with; None: the seed's weights
     samples: int = SAMPLES  # texts that it writes at the end; not part of the id
+    held: tuple[Source, ...] = ()  # what is that of one seed, whatever the run's own is
 
     @property
     def effective_seed(self) -> int:
         """The seed that training uses: replicas of a seed are independent of each other."""
-        return address(self.seed, "replica", self.replica) if self.replica else self.seed
+        return self._in_replica(self.seed)
+
+    def seed_of(self, source: Source) -> int:
+        """Return the seed that training uses for one of its sources of chance."""
+        return self._in_replica(HELD_SEED if source in self.held else self.seed)
+
+    def _in_replica(self, seed: int) -> int:
+        return address(seed, "replica", self.replica) if self.replica else seed
 
     def to_dict(self) -> dict[str, Any]:
         """Write everything, defaults included, in the form that `read` takes."""
@@ -53,6 +64,7 @@ class RunConfig:
             "component_folders": [str(folder) for folder in self.component_folders],
             "init_from": self.init_from and self.init_from.to_dict(),
             "samples": self.samples,
+            "held": list(self.held),
         }
 
     @classmethod
@@ -72,6 +84,7 @@ class RunConfig:
             salt=written["salt"],
             component_folders=folders,
             samples=written.get("samples", SAMPLES),
+            held=tuple(written.get("held", ())),
         )
 
     def trained(self) -> dict[str, Any]:
@@ -103,6 +116,8 @@ class RunConfig:
         }
         if self.init_from:
             identity["init_from"] = self.init_from.digest
+        if self.held:
+            identity["held"] = sorted(self.held)
         canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 

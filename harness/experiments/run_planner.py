@@ -27,7 +27,7 @@ class RunPlanner:
         self, resolved: Resolved, arms: Mapping[str, PlannedArm], store: RunStore, environment: str
     ) -> None:
         self.arms = dict(arms)
-        self._resolved, self._store, self._environment = resolved, store, environment
+        self.store, self._resolved, self._environment = store, resolved, environment
         self._reuse = Reuse(store)
         self._scorings: dict[str, dict[str, FinalScoring]] = {}
         self._trains: dict[str, TrainConfig] = {}
@@ -74,7 +74,7 @@ class RunPlanner:
         What failed since then is an outcome of this experiment, also once it is planned again.
         """
         if run.run_id not in self._attempts_from:
-            attempts = self._store.attempts(run.run_id)
+            attempts = self.store.attempts(run.run_id)
             known = [a.number for a in attempts if a.environment == self._environment]
             first = run.interrupted.number if run.interrupted else max(known, default=0) + 1
             self._attempts_from[run.run_id] = first
@@ -93,13 +93,18 @@ class RunPlanner:
             component_folders=self._resolved.component_folders,
             init_from=planned.arm.init_from,
             samples=experiment.samples,
+            held=self._resolved.seeds.held,
         )
 
     def _train(self, wanted: Wanted) -> TrainConfig:
         key = repr((wanted.arm, wanted.setting, wanted.budget_share))
         if key not in self._trains:
+            train = self.arms[wanted.arm].arm.train
+            if wanted.budget_share != 1:
+                budget = train.budget.share(wanted.budget_share)
+                train = train.model_copy(update={"budget": budget})
             try:
-                train = with_setting(self.arms[wanted.arm].arm.train, wanted.setting or {})
+                train = with_setting(train, wanted.setting or {})
             except ConfigError as error:
                 raise error.within("tune") from None
             self._trains[key] = train

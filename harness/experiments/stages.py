@@ -6,7 +6,7 @@ again after more runs have ended, it knows more; the runs that it named before s
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from statistics import fmean
 
@@ -18,45 +18,66 @@ from harness.experiments.run_planner import RunPlanner
 from harness.experiments.tuning import AROUND, Tuning, choose, extend_report
 from harness.experiments.tuning_config import Grid, Setting, Tune, own_value
 
+SLOPE_SHARE = 0.5  # of the budget, to see what compute buys
+
 
 @dataclass
 class Stages:
-    """The runs that are needed, what tuning has found, and how many more are foreseen, by arm."""
+    """The seeds of the report, the runs that are needed, and those that are foreseen."""
 
+    seeds: Sequence[int]
     runs: list[PlannedRun] = field(default_factory=list)
     tunings: dict[str, Tuning] = field(default_factory=dict)
-    expected: dict[str, int] = field(default_factory=dict)
+    expected: list[Wanted] = field(default_factory=list)
+
+    @property
+    def are_done(self) -> bool:
+        """Whether nothing that is known to be needed is left to do."""
+        pending = (run for run in self.runs if run.is_pending and not run.diverged)
+        return not self.expected and not any(pending)
 
 
-def plan_stages(resolved: Resolved, planner: RunPlanner) -> Stages:
+def plan_stages(resolved: Resolved, planner: RunPlanner, seeds: Sequence[int]) -> Stages:
     """List the runs of all stages that are known, each stage seed by seed: early results pair."""
-    stages, tune = Stages(), resolved.tune
+    stages, tune = Stages(seeds), resolved.tune
     if tune:
         for arm in planner.arms:
             tuner = _Tuner(tune, arm, tuning_metric(resolved), planner)
-            stages.tunings[arm] = tuner.tuning()
+            stages.tunings[arm] = _extended(resolved, planner, arm, tuner.tuning())
             stages.runs += tuner.runs
         stages.runs.sort(key=lambda run: (run.wanted.seed, run.wanted.trial))
-    seeds = resolved.experiment.seed_list
-    if tune and isinstance(tune.search, Grid) and tune.protocol == "fitted":
-        for arm, tuning in stages.tunings.items():
-            losses = partial(_losses, resolved, planner, arm)
-            stages.tunings[arm] = extend_report(tune.search, tuning, losses)
-    stages.runs += planner.plan(
-        [
-            Wanted(arm, seed, setting=setting)
-            for seed in seeds
-            for arm in planner.arms
-            for setting in _report_settings(stages.tunings.get(arm))
-        ]
-    )
+    wanted = [
+        Wanted(arm, seed, setting=setting)
+        for seed in seeds
+        for arm in planner.arms
+        for setting in _report_settings(stages.tunings.get(arm))
+    ]
+    if resolved.experiment.analysis.practical == "auto":
+        chosen = stages.tunings.get(resolved.baseline)
+        slope = Wanted(resolved.baseline, seeds[0], "slope", budget_share=SLOPE_SHARE)
+        if chosen is None or chosen.chosen is not None:
+            slope = replace(slope, setting=chosen.chosen if chosen else None)
+            wanted += [replace(slope, seed=seed) for seed in seeds]
+        else:
+            stages.expected += [replace(slope, seed=seed) for seed in seeds]
+    stages.runs += planner.plan(wanted)
     n_settings = AROUND if tune and tune.protocol == "fitted" else 1
-    stages.expected = {
-        arm: n_settings * len(seeds)
+    stages.expected += [
+        Wanted(arm, seed)
         for arm, tuning in stages.tunings.items()
         if tuning.chosen is None
-    }
+        for seed in seeds
+        for _ in range(n_settings)
+    ]
     return stages
+
+
+def _extended(resolved: Resolved, planner: RunPlanner, arm: str, tuning: Tuning) -> Tuning:
+    """Report beside the best setting as long as the first seeds ask for it: later ones do not."""
+    tune = resolved.tune
+    if not (tune and isinstance(tune.search, Grid) and tune.protocol == "fitted"):
+        return tuning
+    return extend_report(tune.search, tuning, partial(_losses, resolved, planner, arm))
 
 
 def _report_settings(tuning: Tuning | None) -> Sequence[Setting | None]:
@@ -100,7 +121,7 @@ class _Tuner:
 def _losses(
     resolved: Resolved, planner: RunPlanner, arm: str, setting: Setting
 ) -> list[float] | None:
-    seeds, metric = resolved.experiment.seed_list, resolved.experiment.analysis.metric
+    seeds, metric = resolved.seeds.first, resolved.experiment.analysis.metric
     runs = planner.plan([Wanted(arm, seed, setting=setting) for seed in seeds])
     losses = [loss_of(run, metric) for run in runs]
     known = [loss for loss in losses if loss is not None]

@@ -34,7 +34,7 @@ def stage_words(plan: ExperimentPlan) -> str:
     words = []
     for purpose, name in _STAGES.items():
         runs = [run for run in plan.runs if run.wanted.purpose == purpose]
-        foreseen = sum(plan.expected.values()) if purpose == "report" else 0
+        foreseen = sum(one.purpose == purpose for one in plan.expected)
         if runs or foreseen:
             stored = sum(not run.is_pending for run in runs)
             about = "about " if foreseen else ""

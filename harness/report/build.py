@@ -1,12 +1,14 @@
 """From an experiment's stored tables to its report; nothing else is read, not even the time."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from harness.analysis.compare import compare
+from harness.analysis.holds import Under
 from harness.report.conditions import conditions
 from harness.report.costs import costs
 from harness.report.design import design, question, settings
 from harness.report.document import Report
+from harness.report.factors import factors
 from harness.report.learning import learning
 from harness.report.runs import all_runs
 from harness.report.scope import reproduce, scope
@@ -15,19 +17,20 @@ from harness.report.verdicts import verdicts
 from harness.store.experiments import ExperimentTables
 
 
-def build_report(tables: ExperimentTables, others: Mapping[str, ExperimentTables]) -> Report:
-    """Build the report of an experiment; `others` has its conditions by their names."""
+def build_report(tables: ExperimentTables, main: Under, others: Sequence[Under]) -> Report:
+    """Build the report of an experiment, which is `main` beside its conditions."""
     plan, runs = tables.plan, tables.runs
-    comparison = compare(plan, runs)
+    comparison = compare(plan, runs, tables.documents)
     sections = [
         question(plan),
         verdicts(plan, runs, comparison),
-        scope(plan, comparison),
+        scope(plan, comparison, others),
+        *factors(plan, runs),
+        *conditions(main, others),
         design(plan),
         *tuning(plan, runs, comparison.spent),
         learning(plan, runs, tables.curves, comparison),
         costs(plan, comparison, tables.latency),
-        *conditions(plan, others),
         reproduce(plan, runs),
         settings(plan),
         all_runs(plan, runs),

@@ -1,27 +1,49 @@
-"""The same question under other rules, budgets or sizes, beside the main answer."""
+"""The same question under other rules, budgets or sizes: does the main answer hold?"""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 
-from harness.analysis.compare import compare
-from harness.analysis.words import difference_words, interval_words
-from harness.report.document import Section, Table
-from harness.store.experiments import ExperimentTables
-from harness.store.tables import Plan
+from harness.analysis.holds import Held, Under, held
+from harness.analysis.holds_view import holds_lines
+from harness.analysis.units import percent
+from harness.report.document import Bullets, Section, Table
+from harness.report.words import difference_and_interval
 
 
-def conditions(plan: Plan, others: Mapping[str, ExperimentTables]) -> Iterator[Section]:
-    """Show every contrast under every condition; `others` has them by experiment's name."""
-    rows = []
-    for condition in plan.get("conditions") or []:
-        about = [condition["name"], condition["kind"]]
-        tables = others.get(condition["experiment"])
-        if tables is None:
-            rows.append([*about, "-", "-", "-", "-", "not run yet"])
-            continue
-        for contrast in compare(tables.plan, tables.runs).contrasts:
-            pair = f"{contrast.arm} - {contrast.baseline}"
-            found = [difference_words(contrast), interval_words(contrast), str(contrast.n)]
-            rows.append([*about, pair, *found, str(contrast.verdict)])
-    if rows:
-        columns = ["condition", "of", "contrast", "difference", "interval", "n", "verdict"]
-        yield Section("Other conditions", [Table("The same question elsewhere", columns, rows)])
+def conditions(main: Under, others: Sequence[Under]) -> Iterator[Section]:
+    """Show every contrast under every condition, and say what follows."""
+    found = held(main, others)
+    if found:
+        notes = list(holds_lines(main, others, found))
+        yield Section("Other conditions", [condition_table(main, others), Bullets(notes)])
+    elif main.plan.get("conditions"):
+        yield Section("Other conditions", [Bullets(list(holds_lines(main, others, found)))])
+
+
+def condition_table(main: Under, others: Sequence[Under]) -> Table:
+    """Tell of every contrast under every condition that has been run."""
+    found = held(main, others)
+    level = percent(1 - main.plan["alpha"])
+    return Table(
+        "Does it hold?",
+        ["contrast", "under", "difference", "interval", "n", "change", "verdict", "main verdict"],
+        list(map(_row, found)),
+        note=f"change: from the main experiment, {level} simultaneous interval within seeds",
+        muted=frozenset(i for i, one in enumerate(found) if one.reason is not None),
+    )
+
+
+def _row(one: Held) -> list[str]:
+    change = "-"
+    if one.change:
+        numbers = difference_and_interval(one.change.mean, one.change.low, one.change.high)
+        change = f"{numbers[0]} ({numbers[1]})"
+    kind = "" if one.kind == one.condition else f"{one.kind} "
+    return [
+        f"{one.arm} - {one.baseline}",
+        f"{kind}{one.condition}",
+        *difference_and_interval(one.difference, one.low, one.high),
+        str(one.n),
+        change,
+        one.verdict,
+        one.holds,
+    ]

@@ -6,11 +6,15 @@ from typing import Any
 from harness.analysis.compare import Comparison
 from harness.analysis.contrasts import Contrast
 from harness.analysis.costs import signed_percent
-from harness.analysis.words import difference_words, interval_words
+from harness.analysis.units import decimals_for
+from harness.analysis.words import difference_words, interval_words, narrow_words, p_words
 from harness.report.words import number, setting_words
 from harness.store.tables import Plan
 
 Words = Callable[[Contrast], str]
+_ALWAYS = {"verdict", "difference", "interval", "n"}
+CLAIM = {*_ALWAYS, "adjusted p", "margin", "narrow interval", "diverged"}
+"""What is claimed; the other columns are what it rests on."""
 
 
 def contrast_columns(plan: Plan, comparison: Comparison) -> dict[str, Words]:
@@ -20,50 +24,40 @@ def contrast_columns(plan: Plan, comparison: Comparison) -> dict[str, Words]:
         "verdict": lambda c: str(c.verdict),
         "difference": difference_words,
         "interval": interval_words,
+        "adjusted p": p_words,
         "n": lambda c: str(c.n),
         "sd": lambda c: number(c.sd),
         "rho": lambda c: "-" if c.rho is None else f"{c.rho:.2f}",
-        "margin": lambda c: number(known(c, "margin")),
         "detectable": lambda c: number(c.detectable),
-        "adjusted p": lambda c: p_words(known(c, "p_adjusted")),
-        "method": lambda c: known(c, "method") or "-",
+        "margin": lambda c: number(c.margin),
+        "narrow interval": lambda c: narrow_words(c) if c.margin else "-",
         "diverged": _diverged,
-        "evaluation error": lambda c: number(known(c, "evaluation_error")),
-        "over documents": _bootstrap,
+        "seed error": lambda c: number(c.seed_error),
+        "evaluation error": lambda c: number(c.evaluation_error),
+        "over seeds and documents": _bootstrap,
         "setting": lambda c: setting_words(arms[c.arm].get("tuning")),
         "residual": lambda c: _residual(arms[c.arm].get("matched")),
     }
-    contrasts = comparison.contrasts
-    always = {"verdict", "difference", "interval", "n"}
     return {
         title: words
         for title, words in columns.items()
-        if title in always or any(words(contrast) != "-" for contrast in contrasts)
+        if title in _ALWAYS or any(words(contrast) != "-" for contrast in comparison.contrasts)
     }
 
 
-def known(contrast: Contrast, field: str) -> Any:
-    """Return a field of a contrast, None where it has none."""
-    return getattr(contrast, field, None)
-
-
-def p_words(p: float | None) -> str:
-    """Write a probability to two digits, and none below a thousandth."""
-    if p is None:
-        return "-"
-    return "<0.001" if p < 0.001 else f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
-
-
 def _diverged(contrast: Contrast) -> str:
-    counts = known(contrast, "diverged")
-    if not counts or not (counts.k_arm or counts.k_base):
+    found = contrast.diverged
+    if found is None:
         return "-"
-    return f"{counts.k_arm}/{counts.n_arm} against {counts.k_base}/{counts.n_base}"
+    return f"{found.k_arm}/{found.n_arm} against {found.k_base}/{found.n_base}"
 
 
 def _bootstrap(contrast: Contrast) -> str:
-    interval = known(contrast, "bootstrap")
-    return f"{interval[0]:+.4f} to {interval[1]:+.4f}" if interval else "-"
+    if contrast.bootstrap is None:
+        return "-"
+    low, high = contrast.bootstrap
+    decimals = decimals_for(low, high)
+    return f"{low:+.{decimals}f} to {high:+.{decimals}f}"
 
 
 def _residual(matched: Mapping[str, Any] | None) -> str:

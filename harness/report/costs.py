@@ -2,7 +2,7 @@
 
 from harness.analysis.arms import mean_words
 from harness.analysis.columns import all_columns
-from harness.analysis.compare import Comparison
+from harness.analysis.compare import Comparison, Evaluations
 from harness.analysis.intervals import LEVEL_OF_MEANS
 from harness.analysis.units import percent
 from harness.report.document import Section, Table
@@ -15,8 +15,8 @@ _TOKENS_PER_S = "tokens/s: of training, beside whatever else the machine did"
 def costs(plan: Plan, comparison: Comparison, latency: Latency | None) -> Section:
     """Show quality and every cost, arm by arm."""
     tables = [cost_table(plan, comparison, latency)]
-    if comparison.evaluations:
-        tables.append(_evaluations(comparison))
+    if evaluations := comparison.other_evaluations:
+        tables.append(_evaluations(comparison, evaluations))
     return Section("Quality and cost", tables)
 
 
@@ -32,8 +32,7 @@ def cost_table(plan: Plan, comparison: Comparison, latency: Latency | None) -> T
     )
 
 
-def _evaluations(comparison: Comparison) -> Table:
-    metrics = comparison.evaluations
+def _evaluations(comparison: Comparison, metrics: Evaluations) -> Table:
     return Table(
         f"On other data, with {percent(LEVEL_OF_MEANS)} intervals",
         ["arm", *metrics],

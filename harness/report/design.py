@@ -82,7 +82,7 @@ def _adjusted(matched: Arm) -> str:
     if matched.get("refused"):
         return f"refused: {matched['refused']}"
     if "before" in matched:
-        return _change(", ".join(matched["by"]), matched["before"], matched["after"])
+        return _change(matched["by"], matched["before"], matched["after"])
     for key, before in matched.items():  # plans of earlier versions name the dimension
         if key.endswith("_before"):
             dimension = key.removesuffix("_before")
@@ -91,7 +91,7 @@ def _adjusted(matched: Arm) -> str:
 
 
 def _change(dimension: str, before: object, after: object) -> str:
-    return f"{dimension}: {before}" + ("" if before == after else f" to {after}")
+    return "-" if before == after else f"{dimension}: {before} to {after}"
 
 
 def _residual(matched: Arm) -> str:

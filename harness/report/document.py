@@ -69,6 +69,8 @@ class Claim:
 
     verdict: str
     sentence: str
+    labels: Sequence[str] = ()
+    """What is to be known before it is repeated."""
     kind: Literal["claim"] = "claim"
 
 

@@ -19,7 +19,8 @@ Which = Literal["arms", "contrasts"]
 
 def csv_table(tables: ExperimentTables, which: Which) -> str:
     """Write the arms or the contrasts with everything that is known of them, unrounded."""
-    found = comparison_dict(compare(tables.plan, tables.runs), tables.plan)
+    comparison = compare(tables.plan, tables.runs, tables.documents)
+    found = comparison_dict(comparison, tables.plan)
     rows = found[which]
     if which == "arms":
         rows = [{**row, **_speed(tables.latency, row["arm"])} for row in rows]
@@ -29,7 +30,8 @@ def csv_table(tables: ExperimentTables, which: Which) -> str:
 
 def latex_table(tables: ExperimentTables, which: Which) -> str:
     """Write the arms with their costs, or the verdicts, for LaTeX."""
-    plan, comparison = tables.plan, compare(tables.plan, tables.runs)
+    plan = tables.plan
+    comparison = compare(plan, tables.runs, tables.documents)
     if which == "arms":
         return latex(cost_table(plan, comparison, tables.latency))
     return latex(verdict_table(plan, comparison))

@@ -11,7 +11,6 @@ from harness.analysis.seeds import values_by_seed
 from harness.analysis.titles import title
 from harness.analysis.traces import CurveView, Trace, traces
 from harness.analysis.units import percent
-from harness.analysis.values import report_runs
 from harness.report.charts.intervals import IntervalRow, interval_chart
 from harness.report.charts.lines import Line, Point, line_chart
 from harness.report.document import Figure, Section
@@ -23,34 +22,21 @@ def learning(
     plan: Plan, runs: pd.DataFrame, curves: pd.DataFrame, comparison: Comparison
 ) -> Section:
     """Draw the learning curves, and the arms with a dot for each seed."""
-    figures = [*_curves(plan, runs, curves), *_ends(plan, runs, comparison)]
+    figures = [*_curves(plan, curves), *_ends(plan, runs, comparison)]
     return Section("Learning curves", figures)
 
 
-def _curves(plan: Plan, runs: pd.DataFrame, curves: pd.DataFrame) -> Iterator[Figure]:
+def _curves(plan: Plan, curves: pd.DataFrame) -> Iterator[Figure]:
     metric = plan["metric"].rpartition("/")[2]  # what a run is scored on at its end has no curve
     if metric not in curves:
         return
-    ours = curves[curves["run_id"].isin(_answering(plan, runs)["run_id"])]
-    lines = [_line(trace, ours, plan) for trace in traces(ours, CurveView("tokens", metric))]
+    lines = [_line(trace, curves, plan) for trace in traces(curves, CurveView("tokens", metric))]
     if not lines:
         return
     what = title(metric)
     svg = line_chart(f"{what} against training tokens", "training tokens", what, lines)
     caption = "Lines: means over the seeds; bands: from the lowest seed to the highest; dots: ends."
     yield Figure("curves", svg, f"Learning curves: {what} against training tokens", caption)
-
-
-def _answering(plan: Plan, runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs that answer the question; of a tuned arm, those at what was chosen."""
-    runs = report_runs(runs)
-    chosen = {name: (arm.get("tuning") or {}).get("chosen") for name, arm in plan["arms"].items()}
-    at = runs["arm"].map({name: value for name, value in chosen.items() if _is_number(value)})
-    return runs[runs["setting"].isna() | at.isna() | (runs["setting"] == at)]
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float)
 
 
 def _line(trace: Trace, curves: pd.DataFrame, plan: Plan) -> Line:

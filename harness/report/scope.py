@@ -1,27 +1,28 @@
 """How far the verdicts reach, and how to get them again."""
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from harness.analysis.compare import Comparison
+from harness.analysis.holds import Under
 from harness.analysis.units import count
-from harness.quantities import format_count
+from harness.quantities import format_count, format_duration
 from harness.report.document import Code, Facts, Paragraph, Section
 from harness.report.words import listed
 from harness.store.status import Status
 from harness.store.tables import Plan
 
 
-def scope(plan: Plan, comparison: Comparison) -> Section:
+def scope(plan: Plan, comparison: Comparison, others: Sequence[Under]) -> Section:
     """Say in a sentence what the verdicts are about."""
-    return Section("How far this reaches", [Paragraph(scope_sentence(plan, comparison))])
+    return Section("How far this reaches", [Paragraph(scope_sentence(plan, comparison, others))])
 
 
-def scope_sentence(plan: Plan, comparison: Comparison) -> str:
-    """Bound scale, corpus and regime."""
+def scope_sentence(plan: Plan, comparison: Comparison, others: Sequence[Under]) -> str:
+    """Bound scale, corpus and regime; `others` are the conditions that have been run."""
     arms = [arm for arm in plan["arms"].values() if "train" in arm]
     params = _range(arm.params for arm in comparison.arms)
     what = f"These verdicts are about models of {params} parameters"
@@ -34,10 +35,9 @@ def scope_sentence(plan: Plan, comparison: Comparison) -> str:
     known = [ratio for ratio in seen if ratio]
     if known:
         what += f" ({min(known):.2g} tokens for each parameter)"
-    others = plan.get("conditions") or []
-    scales = [c["name"] for c in others if c["kind"] in ("budget", "scale")]
-    if scales:
-        return f"{what}; the question was also asked at {listed(scales)}, and of nothing beyond."
+    elsewhere = [f"{one.kind} {one.name}" for one in others if one.kind in ("budget", "scale")]
+    if elsewhere:
+        return f"{what}; the question was also asked at {listed(elsewhere)}: beyond, it is a guess."
     return f"{what}, at one size and one budget: of others they are a guess."
 
 
@@ -58,10 +58,9 @@ def _spent(runs: pd.DataFrame) -> list[tuple[str, str]]:
     trained = runs.drop_duplicates("run_id")
     found = []
     for purpose, ours in trained.groupby("purpose", sort=True):
-        flops, hours = ours["flops"].sum(), ours["seconds"].sum() / 3600
-        cost = (
-            f"{len(ours)} trainings, {count(float(flops))} FLOPs, {hours:.3g} hours of one process"
-        )
+        flops, seconds = (float(ours[name].sum()) for name in ("flops", "seconds"))
+        work = f"{count(flops)} FLOPs, {format_duration(seconds)} of one process"
+        cost = f"{len(ours)} trainings, {work}"
         found.append((f"spent on {purpose} runs", cost))
     return found
 

@@ -1,21 +1,18 @@
 """How the loss depends on what was tuned: a result of its own."""
 
-import math
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 
+from harness.analysis.sensitivity import Sensitivity, of_report, of_tuning
 from harness.analysis.titles import title
 from harness.analysis.tuning import setting_name
-from harness.analysis.values import ArmFit, fit_of, read_at, report_runs, usable
-from harness.report.charts.lines import Line, Point, line_chart
+from harness.analysis.values import ArmFit, fit_of
+from harness.report.charts.lines import Line, line_chart
 from harness.report.document import Block, Bullets, Figure, Section, Table
 from harness.report.style import arm_classes
-from harness.report.words import number, setting_words
+from harness.report.words import setting_words
 from harness.store.tables import Plan
-
-_POINTS_OF_A_PARABOLA = 33
 
 
 def tuning(plan: Plan, runs: pd.DataFrame, spent: list[str]) -> Iterator[Section]:
@@ -23,15 +20,16 @@ def tuning(plan: Plan, runs: pd.DataFrame, spent: list[str]) -> Iterator[Section
     tune = plan.get("tune")
     if not tune:
         return
-    blocks: list[Block] = [_table(plan, runs)]
+    blocks: list[Block] = [choice_table(plan, runs)]
     if spent:
         blocks.append(Bullets(spent))
     if tune["key"] is not None:
-        blocks += [*_trials(plan, runs), *_reported(plan, runs)]
+        blocks += _figures(plan, runs)
     yield Section("Tuning", blocks)
 
 
-def _table(plan: Plan, runs: pd.DataFrame) -> Table:
+def choice_table(plan: Plan, runs: pd.DataFrame) -> Table:
+    """Tell what was chosen for each arm, of what, and where the parabola is lowest."""
     columns = ["arm", "chosen", "tried", "diverged", "at the edge", "fitted optimum", "at it"]
     rows = []
     for name, arm in plan["arms"].items():
@@ -46,7 +44,7 @@ def _table(plan: Plan, runs: pd.DataFrame) -> Table:
                 str((trials["status"] == "diverged").sum()),
                 "yes: refused" if tuned.get("at_edge") else "no",
                 _optimum(fit),
-                number(fit.minimum if fit else None),
+                f"{fit.minimum:.4f}" if fit else "-",
             ]
         )
     return Table("What was chosen", columns, rows)
@@ -58,70 +56,38 @@ def _optimum(fit: ArmFit | None) -> str:
     return f"{fit.optimum:.3g}" + (", at an end of the three" if fit.clamped else "")
 
 
-def _trials(plan: Plan, runs: pd.DataFrame) -> Iterator[Figure]:
-    """Draw what settings were chosen by."""
-    metric = plan["tune"]["metric"]
-    trials = runs[runs["purpose"] == "tuning"]
-    lines = []
-    for arm, ours in _by_arm(plan, trials, metric):
-        means = ours.groupby("setting", as_index=False)[metric].mean()
-        points = list(zip(means["setting"].tolist(), means[metric].tolist(), strict=True))
-        lines.append(Line(arm, arm_classes(plan)[arm], points, dots=_dots(ours, metric)))
-    caption = "What settings were chosen by: means over the tuning seeds, which answer nothing."
-    yield from _figure("tuning", plan, metric, lines, caption)
-
-
-def _reported(plan: Plan, runs: pd.DataFrame) -> Iterator[Figure]:
-    """Draw what the verdicts are made of: the report seeds around what was chosen."""
-    metric = plan["metric"]
-    lines = []
-    for arm, ours in _by_arm(plan, report_runs(runs), metric):
-        fit, dots, style = fit_of(plan, runs, arm), _dots(ours, metric), arm_classes(plan)[arm]
-        points = _parabola(fit) if fit else []
-        best = {f"{arm}: {fit.minimum:.4f} at {fit.optimum:.3g}": _lowest(fit)} if fit else {}
-        lines.append(Line(arm, style, points, dots=dots, marks=best))
-    caption = (
+def _figures(plan: Plan, runs: pd.DataFrame) -> Iterator[Figure]:
+    chosen_by = "What settings were chosen by: means over the tuning seeds, which answer nothing."
+    made_of = (
         "What the verdicts are made of: report seeds around what was chosen, the parabola through "
         "their means, and its minimum (diamond)."
     )
-    yield from _figure("tuning-report", plan, metric, lines, caption)
-
-
-def _by_arm(plan: Plan, runs: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
-    done = usable(runs, metric).dropna(subset=["setting"])
-    for arm in plan["arms"]:
-        ours = done[done["arm"] == arm]
-        if len(ours):
-            yield arm, ours
-
-
-def _dots(runs: pd.DataFrame, metric: str) -> list[tuple[Point, str]]:
-    return [
-        (
-            (run["setting"], run[metric]),
-            f"{run['arm']} at {run['setting']:.3g}, seed {run['seed']}: {run[metric]:.4f}",
-        )
-        for run in runs.to_dict("records")
-    ]
-
-
-def _parabola(fit: ArmFit) -> list[Point]:
-    low, high = math.log(fit.settings[0]), math.log(fit.settings[-1])
-    at = np.exp(np.linspace(low, high, _POINTS_OF_A_PARABOLA)).tolist()
-    means = np.array([fit.means])
-    return [(setting, float(read_at(fit.settings, means, setting)[0])) for setting in at]
-
-
-def _lowest(fit: ArmFit) -> Point:
-    return fit.optimum, fit.minimum
+    yield from _figure("tuning", plan, plan["tune"]["metric"], of_tuning(plan, runs), chosen_by)
+    yield from _figure("tuning-report", plan, plan["metric"], of_report(plan, runs), made_of)
 
 
 def _figure(
-    name: str, plan: Plan, metric: str, lines: list[Line], caption: str
+    name: str, plan: Plan, metric: str, found: list[Sensitivity], caption: str
 ) -> Iterator[Figure]:
-    ticks = sorted({x for line in lines for (x, _), _ in line.dots})
+    ticks = sorted({trial.setting for each in found for trial in each.trials})
     if not ticks:
         return
     setting, what = setting_name(plan["tune"]["key"]), title(metric)
+    lines = [_line(each, arm_classes(plan)[each.arm]) for each in found]
     heading = f"{what} against the {setting}"
     yield Figure(name, line_chart(heading, setting, what, lines, log_ticks=ticks), heading, caption)
+
+
+def _line(found: Sensitivity, style: str) -> Line:
+    dots = [
+        (
+            (trial.setting, trial.loss),
+            f"{found.arm} at {trial.setting:.3g}, seed {trial.seed}: {trial.loss:.4f}",
+        )
+        for trial in found.trials
+    ]
+    marks = {}
+    if found.best:
+        setting, loss = found.best
+        marks[f"{found.arm}: {loss:.4f} at {setting:.3g}"] = found.best
+    return Line(found.arm, style, found.line, dots=dots, marks=marks)

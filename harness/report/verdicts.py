@@ -6,42 +6,73 @@ import pandas as pd
 
 from harness.analysis.compare import Comparison
 from harness.analysis.contrasts import Contrast
+from harness.analysis.power import POWER
 from harness.analysis.seeds import seed_differences
 from harness.analysis.sentences import sentence
 from harness.analysis.titles import title
 from harness.analysis.verdict import Verdict
-from harness.analysis.words import difference_words, interval_name, interval_words
+from harness.analysis.words import difference_words, interval_name, interval_words, narrow_name
 from harness.report.charts.intervals import IntervalRow, interval_chart
-from harness.report.contrast_columns import contrast_columns, known
+from harness.report.contrast_columns import CLAIM, Words, contrast_columns
 from harness.report.document import Block, Bullets, Claim, Figure, Section, Table
 from harness.report.style import arm_classes
 from harness.store.tables import Plan
+
+_MEANINGS = (
+    "sd: of the differences; rho: what pairing gained; detectable: the smallest true difference "
+    f"that these seeds show with power {POWER}"
+)
 
 
 def verdicts(plan: Plan, runs: pd.DataFrame, comparison: Comparison) -> Section:
     """Say what may be claimed, draw the differences, and show every number behind them."""
     blocks: list[Block] = [
-        Claim(str(contrast.verdict), sentence(contrast, plan)) for contrast in comparison.contrasts
+        Claim(str(contrast.verdict), sentence(contrast, plan), contrast.labels)
+        for contrast in comparison.contrasts
     ]
     if comparison.notes:
         blocks.append(Bullets(comparison.notes))
     blocks += _chart(plan, runs, comparison)
-    return Section("Verdicts", [*blocks, verdict_table(plan, comparison)])
+    return Section("Verdicts", [*blocks, *_tables(plan, comparison)])
 
 
 def verdict_table(plan: Plan, comparison: Comparison) -> Table:
     """Tell of each contrast everything that the verdict rests on."""
+    title = f"Differences in {comparison.metric}, paired by seed"
+    return _table(title, comparison, contrast_columns(plan, comparison), _intervals(comparison))
+
+
+def _tables(plan: Plan, comparison: Comparison) -> list[Table]:
+    """The same in two tables, each of which fits on a page: the claims, and what they rest on."""
     columns = contrast_columns(plan, comparison)
+    claims = {title: words for title, words in columns.items() if title in CLAIM}
+    others = {title: words for title, words in columns.items() if title not in CLAIM}
+    title = f"Differences in {comparison.metric}, paired by seed"
+    return [
+        _table(title, comparison, claims, _intervals(comparison)),
+        _table("What they rest on", comparison, others, _MEANINGS),
+    ]
+
+
+def _table(title: str, comparison: Comparison, columns: Mapping[str, Words], note: str) -> Table:
     contrasts = comparison.contrasts
-    kinds = dict.fromkeys(f"{c.family}: {interval_name(c)}" for c in contrasts)
-    refused = [i for i, c in enumerate(contrasts) if c.verdict is Verdict.REFUSED]
     return Table(
-        f"Differences in {comparison.metric}, paired by seed",
+        title,
         ["contrast", *columns],
         [[f"{c.arm} - {c.baseline}", *(words(c) for words in columns.values())] for c in contrasts],
-        note="; ".join(kinds),
-        muted=frozenset(refused),
+        note=note,
+        muted=frozenset(i for i, c in enumerate(contrasts) if c.verdict is Verdict.REFUSED),
     )
+
+
+def _intervals(comparison: Comparison) -> str:
+    """Name the kinds of intervals."""
+    narrow = comparison.margin is not None
+    kinds = (
+        f"{c.family}: {interval_name(c)}" + (f", narrow {narrow_name(c)}" if narrow else "")
+        for c in comparison.contrasts
+    )
+    return "; ".join(dict.fromkeys(kinds))
 
 
 def _chart(plan: Plan, runs: pd.DataFrame, comparison: Comparison) -> Iterator[Figure]:
@@ -54,7 +85,7 @@ def _chart(plan: Plan, runs: pd.DataFrame, comparison: Comparison) -> Iterator[F
         for contrast in shown
     ]
     what = f"Difference in {title(comparison.metric)}"
-    margin = next((m for c in shown if (m := known(c, "margin"))), None)
+    margin = comparison.margin.value if comparison.margin else None
     kinds = ", ".join(dict.fromkeys(interval_name(contrast) for contrast in shown))
     caption = f"Diamonds and bars: differences paired by seed with their {kinds}; dots: seeds."
     if margin:

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+from harness.analysis.answers import main_and_conditions
 from harness.report.build import build_report
 from harness.report.charts.svg import standalone
+from harness.report.document import Report
 from harness.report.pages import html_page, markdown_page
 from harness.store.atomic import write_text
-from harness.store.experiments import ExperimentStore, ExperimentTables
+from harness.store.experiments import ExperimentStore
 
 
 def write_report(experiments: ExperimentStore, name: str, folder: Path | None) -> list[Path]:
@@ -18,8 +20,7 @@ def write_report(experiments: ExperimentStore, name: str, folder: Path | None) -
         AblateError: there is no such experiment.
         StoreError: a file of it, or of one of its conditions, is corrupt.
     """
-    tables = experiments.open(name)
-    report = build_report(tables, open_conditions(experiments, tables))
+    report = stored_report(experiments, name)
     pages = {"report.html": html_page(report), "report.md": markdown_page(report)}
     into = folder or experiments.folder(name)
     for figure in report.figures:
@@ -29,9 +30,12 @@ def write_report(experiments: ExperimentStore, name: str, folder: Path | None) -
     return [into / page for page in pages]
 
 
-def open_conditions(
-    experiments: ExperimentStore, tables: ExperimentTables
-) -> dict[str, ExperimentTables]:
-    """Read the conditions of an experiment that are stored, by name."""
-    wanted = {condition["experiment"] for condition in tables.plan.get("conditions") or []}
-    return {name: experiments.open(name) for name in experiments.names() if name in wanted}
+def stored_report(experiments: ExperimentStore, name: str) -> Report:
+    """Build the report of a stored experiment.
+
+    Raises:
+        AblateError: there is no such experiment.
+        StoreError: a file of it, or of one of its conditions, is corrupt.
+    """
+    tables = experiments.open(name)
+    return build_report(tables, *main_and_conditions(tables, experiments))

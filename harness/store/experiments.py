@@ -23,10 +23,16 @@
 
 Keys that came later, each with what it means to lack it:
 
+- `practical` (null): the margin within which a difference makes none, or "auto"; `shared` (none):
+  by arm, the other experiments that hold runs of it;
 - `tune` (null): what was tuned for each arm (`key`, or null for a space; `keys`, `factor`,
   `points`, `extend`, `trials`, `seeds`, `protocol`, `metric`); `arms[...]["tuning"]` (null) is what
   came of it: `tried` in the order of trials, `chosen`, `at_edge`, `edge`, the settings of the
   `report`, `trials_spent`;
+- `seeds_rule` (null): `pilot`, `resolve`, `max`, where `seeds` are those known to be needed so far;
+  `held_sources` (none): what is the same for all seeds, of init, data and dropout;
+- `expect` (none): contrast to verdict; `stamped` (null): `time`, `commit` and `question_hash` from
+  before the first run of the question, with `expect` and `contrasts` as they were then;
 - of a run: its `purpose` ("report"; else "tuning" or "slope"), the tuned key's value as its
   `setting` (null), its `trial` (null), the `budget_share` that it is given (1.0).
 """
@@ -92,10 +98,7 @@ class ExperimentStore:
             AblateError: there is no such experiment.
             StoreError: one of its files is corrupt.
         """
-        if name not in self.names():
-            raise AblateError(unknown("experiment", name, self.names()))
-        folder = self.folder(name)
-        plan = _read_plan(folder / "plan.json")
+        folder, plan = self.folder(name), self.plan(name)
         runs = _read_table(folder / "runs.parquet", empty_runs())
         new = [column for column in columns_of_sets(plan) if column not in runs]
         new += [column for column in ("setting", "trial") if column not in runs]
@@ -109,6 +112,29 @@ class ExperimentStore:
             latency=read_latency(folder, plan),
             documents=_read_table(folder / "documents.parquet", no_documents()),
         )
+
+    def read_plan(self, name: str) -> Plan | None:
+        """Read a plan alone; None if there is none, or none that can be read.
+
+        Raises:
+            AblateError: `name` may not name a folder.
+        """
+        path = self.folder(name) / "plan.json"
+        try:
+            return _read_plan(path) if path.exists() else None
+        except StoreError:  # it is about to be replaced
+            return None
+
+    def plan(self, name: str) -> Plan:
+        """Read the plan of an experiment.
+
+        Raises:
+            AblateError: there is no such experiment.
+            StoreError: the file is corrupt.
+        """
+        if name not in self.names():
+            raise AblateError(unknown("experiment", name, self.names()))
+        return _read_plan(self.folder(name) / "plan.json")
 
     def write_plan(self, plan: Plan) -> None:
         """Write `plan.json`, replacing an older one of the same name."""

@@ -1,5 +1,7 @@
 """How much training a run gets, in the one unit that its question is about."""
 
+from typing import Any
+
 from pydantic import model_validator
 
 from harness.quantities import Count, Flops, Seconds, format_count, format_duration
@@ -37,6 +39,13 @@ class Budget(Frozen):
         """Return the share of the budget that is spent, at most 1."""
         spent = {"tokens": tokens, "steps": steps, "flops": flops, "seconds": seconds}
         return min(spent[self.unit] / self.amount, 1.0)
+
+    def share(self, fraction: float) -> "Budget":
+        """Return a part of the budget, in whole tokens or steps where those are counted."""
+        amount = self.amount * fraction
+        whole = self.unit in ("tokens", "steps")
+        part: dict[str, Any] = {self.unit: max(round(amount), 1) if whole else amount}
+        return Budget(**part)
 
     def __str__(self) -> str:
         if self.unit == "seconds":

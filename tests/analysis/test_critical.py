@@ -61,6 +61,12 @@ def test_it_is_the_same_every_time():
     assert reference(against_first(3), 4).critical(0.05) == first
 
 
+def test_a_quiet_contrast_is_not_drowned():
+    quiet, _ = moderated(np.array([1.0, 1e6]))
+    assert quiet == pytest.approx(2.0)
+    assert moderated(np.array([0.0, 1.0]))[0] == 0.0
+
+
 def test_a_variance_is_drawn_towards_the_mean_of_its_family():
     assert moderated(np.array([1.0, 4.0, 1.0])) == pytest.approx(
         [1 + BORROWED, 4 - 2 * BORROWED, 1 + BORROWED]

@@ -61,6 +61,7 @@ def test_every_sentence_says_that_nothing_is_known(write):
         said = sentence(contrast, plan)
         assert said.endswith("in runs made elsewhere: nothing is known of what was held equal.")
         assert "matched" not in said and "planned" not in said
+        assert contrast.labels == ()
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ from functools import cache
 
 import pytest
 import torch
-from contracts import distance
 from lab import ROOT
 from page import PAGE, names, table
 
 from harness.analysis.compare import compare
 from harness.analysis.speedup import speedup
 from harness.analysis.verdict import Verdict
+from harness.contracts.subject import distance
 from harness.core.catalogue import section
 from harness.core.slots import NORM, SLOTS
 from harness.experiments.loading import load_experiment

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from contracts import TINY, VOCAB_SIZE, distance, lively, logits, tokens
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from harness.contracts.subject import TINY, VOCAB_SIZE, distance, lively, logits, tokens
 from harness.core.context import Context
 from harness.core.counts import count_parameters
 from harness.core.model import LanguageModel

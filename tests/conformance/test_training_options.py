@@ -3,10 +3,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from contracts import TINY, Subject, distance, lively, subjects, tokens
 from lab import in_new_process
 from torch.autograd.graph import saved_tensors_hooks
 
+from harness.contracts.subject import TINY, Subject, distance, lively, subjects, tokens
 from harness.core.cost import training_bytes
 from harness.core.model import LanguageModel
 from harness.core.slots import PER_LAYER

@@ -5,8 +5,8 @@ That what is computed through a cache is right, is a contract of every component
 
 import pytest
 import torch
-from contracts import LENGTH, TINY, Subject, distance, lively, logits, tokens
 
+from harness.contracts.subject import LENGTH, TINY, Subject, distance, lively, logits, tokens
 from harness.core.cache import Cache, CacheFull, CompositeCache, StateCache, TokenCache
 from harness.core.context import Context
 from harness.core.model import LanguageModel

@@ -9,10 +9,9 @@ from dashboard.charts import curve_figure, difference_figure, position_figure
 from dashboard.data import ExperimentStore, load, positions
 from dashboard.marks import label
 from dashboard.theme import COLOURS, arm_styles
-from harness.analysis.intervals import estimate
 from harness.analysis.seeds import seed_differences
 from harness.analysis.titles import title
-from harness.analysis.traces import MOST_POINTS, CurveView, thin, traces
+from harness.analysis.traces import CurveView, traces
 
 NOTHING = pd.DataFrame(columns=["arm", "seed", "x", "y", "status"])
 
@@ -63,25 +62,6 @@ def test_more_arms_than_colours_differ_in_their_dashes():
     assert len(set(styles.values())) == 4 * len(COLOURS)
 
 
-@pytest.mark.parametrize("x", ["tokens", "flops", "seconds", "step"])
-def test_a_mean_curve_is_the_mean_over_seeds_at_each_step(heads, x):
-    for line in traces(heads.curves, CurveView(x, "val_bpb")):
-        ours = heads.curves[heads.curves["arm"] == line.arm].dropna(subset=["val_bpb"])
-        last = ours[ours["step"] == ours["step"].max()]
-        point = line.points.iloc[-1]
-        assert point["x"] == pytest.approx(last[x].astype(float).mean())
-        assert point["y"] == pytest.approx(last["val_bpb"].mean())
-        assert (point["low"], point["high"]) == (last["val_bpb"].min(), last["val_bpb"].max())
-        assert point["n"] == 5
-
-
-def test_the_interval_band_is_that_of_the_analysis(heads):
-    line = next(traces(heads.curves, CurveView("step", "val_bpb", "95 % interval")))
-    ours = heads.curves[(heads.curves["arm"] == "mha") & (heads.curves["step"] == 50)]
-    expected = estimate(ours["val_bpb"].tolist(), 0.95)
-    assert (line.points["low"][0], line.points["high"][0]) == (expected.low, expected.high)
-
-
 def test_single_seeds_are_a_line_each_and_an_arm_once_in_the_legend(heads):
     view = CurveView("tokens", "train_loss", "single seeds")
     figure = curve_figure(list(traces(heads.curves, view)), arm_styles(heads.plan), view, NOTHING)
@@ -89,14 +69,6 @@ def test_single_seeds_are_a_line_each_and_an_arm_once_in_the_legend(heads):
     assert [t.name for t in figure.data if t.showlegend] == ["mha", "gqa_2", "mqa"]
     assert "seed 3" in figure.data[3].hovertemplate
     assert figure.layout.xaxis.title.text == "training tokens"
-
-
-def test_thinning_keeps_ends_and_spikes_and_its_bound():
-    values = pd.Series(np.linspace(2, 1, 50_001))
-    values[31_416] = 9.0
-    kept = thin(values, MOST_POINTS)
-    assert len(kept) <= MOST_POINTS
-    assert {0, 31_416, 50_000} <= set(kept)
 
 
 def test_losses_by_position_are_averaged_over_the_seeds_of_each_arm(heads):

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from contracts import Subject, distance, logits, subjects, tokens
 
+from harness.contracts.subject import Subject, distance, logits, subjects, tokens
 from harness.errors import AblateError
 from harness.inference.greedy import greedy
 

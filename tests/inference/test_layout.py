@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from contracts import Subject, distance, logits, tokens
 
+from harness.contracts.subject import Subject, distance, logits, tokens
 from harness.inference.layout import by_columns
 
 

@@ -3,13 +3,13 @@
 import json
 import re
 
-import contracts
 import pytest
 import torch
 from hub import SHAPES, assert_bit_equal, assert_same_logits, lively, variant
 from safetensors import safe_open
 from tokenizers import Tokenizer
 
+from harness.contracts.subject import subjects, tokens
 from harness.core.model import LanguageModel
 from harness.data.tokenizers.bpe import BytePairEncoding
 from harness.errors import AblateError, ConfigError
@@ -42,7 +42,7 @@ def test_transformers_computes_the_same_logits(shape, tmp_path):
         assert_same_logits(model, tmp_path / str(number))
 
 
-@pytest.mark.parametrize("subject", contracts.subjects(), ids=str)
+@pytest.mark.parametrize("subject", subjects(), ids=str)
 def test_every_component_is_computed_alike_or_refused(subject, tmp_path):
     """A new component or option that is not known to the export must not slip through."""
     spec = subject.spec(d_ff=40)
@@ -58,7 +58,7 @@ def test_every_component_is_computed_alike_or_refused(subject, tmp_path):
     else:
         model = subject.model(d_ff=40)
         export_model(model, tmp_path / "out")
-        assert_same_logits(model, tmp_path / "out", contracts.tokens())
+        assert_same_logits(model, tmp_path / "out", tokens())
 
 
 def gqa(**options):

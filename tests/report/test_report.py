@@ -3,20 +3,24 @@
 import re
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
+from itertools import product
 
 import pytest
 from stored import HOSTILE, NOISE, OPTIMUM, write
 
+from harness.analysis.answers import main_and_conditions
 from harness.analysis.arms import mean_words
 from harness.analysis.compare import compare
+from harness.analysis.effects import analysis_of_variance, effects
+from harness.analysis.holds import held
 from harness.analysis.sentences import sentence
 from harness.analysis.values import fit_of
-from harness.analysis.words import difference_words, interval_words
-from harness.report.build import build_report
+from harness.analysis.verdict import Verdict
+from harness.analysis.words import difference_words, interval_words, p_words
 from harness.report.charts.svg import standalone
 from harness.report.pages import html_page, literal, markdown_page
 from harness.report.verdicts import verdict_table
-from harness.report.write import write_report
+from harness.report.write import stored_report, write_report
 
 VOID = {"meta", "br", "link", "img"}
 
@@ -51,13 +55,18 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture
-def tables(tmp_path):
-    return write(tmp_path, lost=[("gqa", 3)]).open("heads")
+def store(tmp_path):
+    return write(tmp_path, lost=[("gqa", 3)])
 
 
 @pytest.fixture
-def report(tables):
-    return build_report(tables, {})
+def tables(store):
+    return store.open("heads")
+
+
+@pytest.fixture
+def report(store):
+    return stored_report(store, "heads")
 
 
 @pytest.fixture
@@ -71,14 +80,16 @@ def test_the_page_says_the_sentences_and_numbers_of_the_comparison(tables, page)
     for contrast in comparison.contrasts:
         assert sentence(contrast, tables.plan) in said
         row = next(r for r in page.rows if r[:1] == [f"{contrast.arm} - {contrast.baseline}"])
-        assert row[1:5] == [
+        assert row[1:6] == [
             str(contrast.verdict),
             difference_words(contrast),
             interval_words(contrast),
+            p_words(contrast),
             str(contrast.n),
         ]
-        assert f"{contrast.sd:.3g}" in row and f"{contrast.detectable:.3g}" in row
-        assert f"{contrast.rho:.2f}" in row
+        *_, below = (r for r in page.rows if r[:1] == row[:1])
+        assert f"{contrast.sd:.3g}" in below and f"{contrast.detectable:.3g}" in below
+        assert f"{contrast.rho:.2f}" in below
     for arm in comparison.arms:
         assert [arm.arm, mean_words(arm)] in [row[:2] for row in page.rows]
     for note in comparison.notes:
@@ -93,6 +104,22 @@ def test_every_number_of_the_page_is_on_the_markdown_page(report, page):
     for row in page.rows:
         for cell in row:
             assert literal(cell) in cells
+
+
+def test_a_margin_is_drawn_and_every_kind_of_verdict_has_its_mark(tmp_path):
+    store = write(tmp_path, practical=0.01)
+    tables, report = store.open("heads"), stored_report(store, "heads")
+    page = Reader(html_page(report))
+    verdicts = [str(c.verdict) for c in compare(tables.plan, tables.runs).contrasts]
+    assert verdicts == ["practically equal", "worse"]
+    marks = [a["class"] for tag, a in page.tags if a.get("class", "").startswith("claim")]
+    assert marks == ["claim practically-equal", "claim worse"]
+    for kind in Verdict:
+        assert f".{str(kind).replace(' ', '-')} " in html_page(report)
+    assert 'class="margin"' in report.figures[0].svg
+    assert "narrow interval" in [cell for row in page.rows for cell in row]
+    for label in ("undertrained", "one budget"):
+        assert label in page.texts and label in markdown_page(report)
 
 
 def test_a_failed_run_is_listed_with_its_cause_and_refuses_its_verdict(tables, page):
@@ -149,7 +176,7 @@ def test_the_charts_are_xml_and_bring_their_style(report):
 
 def test_a_question_of_markup_stays_a_question(tmp_path):
     store = write(tmp_path, question=f"Does {HOSTILE} matter?")
-    page = Reader(html_page(build_report(store.open("heads"), {})))
+    page = Reader(html_page(stored_report(store, "heads")))
     assert f"Does {HOSTILE} matter?" in page.texts
     assert "script" not in {tag for tag, _ in page.tags}
 
@@ -179,20 +206,20 @@ def test_an_experiment_of_which_nothing_has_run_has_a_report(tmp_path):
     store = write(tmp_path)
     (store.folder("heads") / "runs.parquet").unlink()
     (store.folder("heads") / "curves.parquet").unlink()
-    report = build_report(store.open("heads"), {})
+    report = stored_report(store, "heads")
     assert report.figures == []
     assert "refused" in html_page(report)
 
 
 def test_tuning_is_shown_with_what_was_chosen_and_every_seed(tmp_path):
-    tables = write(tmp_path, tune=True).open("heads")
-    report = build_report(tables, {})
+    store = write(tmp_path, tune=True)
+    tables, report = store.open("heads"), stored_report(store, "heads")
     page = Reader(html_page(report))
     assert "0.004 of 0.001 to 0.016" in page.texts
     fits = [fit_of(tables.plan, tables.runs, arm) for arm in tables.plan["arms"]]
     for fit in fits:
         assert fit.optimum == pytest.approx(OPTIMUM)
-        assert f"{fit.optimum:.3g}" in page.texts and f"{fit.minimum:.3g}" in page.texts
+        assert f"{fit.optimum:.3g}" in page.texts and f"{fit.minimum:.4f}" in page.texts
     assert any(text.startswith("tuning took 30 runs") for text in page.texts)
     by_name = {figure.name: figure.svg for figure in report.figures}
     for rate in (0.002, 0.004, 0.008):
@@ -200,3 +227,56 @@ def test_tuning_is_shown_with_what_was_chosen_and_every_seed(tmp_path):
             assert f"gqa at {rate:g}, seed {seed}:" in by_name["tuning-report"]
     assert "seed 1000001" in by_name["tuning"]
     assert "seed 1000001" not in by_name["tuning-report"]
+
+
+def test_effects_of_factors_are_those_of_the_analysis(tmp_path, monkeypatch):
+    levels = {"heads": ["mha", "mqa"], "ffn": ["swiglu", "gelu"]}
+    combined = [dict(zip(levels, names, strict=True)) for names in product(*levels.values())]
+    offsets = dict(
+        zip(map("-".join, product(*levels.values())), (0, 0.02, 0.03, 0.09), strict=True)
+    )
+    monkeypatch.setattr("stored.OFFSETS", offsets)
+    contrasts = {"primary": list(offsets)[1::-1]}
+    design = {"factors": {"combine": "all", "levels": levels}, "of_factors": combined}
+    store = write(tmp_path, baseline="mha-swiglu", contrasts=contrasts, **design)
+    tables, report = store.open("heads"), stored_report(store, "heads")
+    rows = Reader(html_page(report)).rows
+    found = effects(tables.plan, tables.runs)
+    assert len(found) == 3
+    for one in found:
+        row, *_ = [row for row in rows if row[0] == one.name]
+        decimals = len(row[1].partition(".")[2])
+        assert float(row[1]) == pytest.approx(one.difference, abs=10**-decimals)
+        assert row[3:] == [str(one.n), str(one.verdict)]
+    variance = analysis_of_variance(tables.plan, tables.runs)
+    *_, row = [row for row in rows if row[0] == "heads x ffn"]
+    assert row[4] == f"{variance.loc['heads x ffn', 'p']:.3g}"
+    assert "effects" in {figure.name for figure in report.figures}
+
+
+def test_conditions_are_shown_and_what_was_not_run_is_said(tmp_path):
+    others = [
+        {"kind": "design", "name": "re_spent", "experiment": "heads.re_spent"},
+        {"kind": "budget", "name": "half", "experiment": "heads.half"},
+    ]
+    store = write(tmp_path, conditions=others)
+    write(tmp_path, name="heads.re_spent", lost=[("gqa", 0)])
+    report = stored_report(store, "heads")
+    page = Reader(html_page(report))
+    main, under = main_and_conditions(store.open("heads"), store)
+    for one in held(main, under):
+        [row] = [
+            row
+            for row in page.rows
+            if row[:2] == [f"{one.arm} - {one.baseline}", f"design {one.condition}"]
+        ]
+        assert row[-2:] == [one.verdict, one.holds]
+    assert "budget half has not been run" in page.texts
+    assert any("at one size and one budget" in text for text in page.texts)
+    write(tmp_path, name="heads.half")
+    again = Reader(html_page(stored_report(store, "heads")))
+    assert any("also asked at budget half" in text for text in again.texts)
+    [table] = [
+        b for s in report.sections for b in s.blocks if getattr(b, "title", "") == "Does it hold?"
+    ]
+    assert [table.rows[i][-2] for i in table.muted] == ["refused"]

@@ -5,11 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import contracts
 import pytest
-from contracts import EVERY, OF_SLOT, Subject, contracts_of, subjects
 from planted import PLANTED, write_component
 
+from harness.contracts.check import EVERY, OF_SLOT, contracts_of
+from harness.contracts.subject import Subject, subjects
 from harness.core.slots import SLOTS
 
 CASES = [(contract, subject) for subject in subjects() for contract in contracts_of(subject)]
@@ -47,7 +47,7 @@ def verdicts(tmp_path_factory):
     for component, (source, _) in PLANTED.items():
         write_component(folder, component, source)
     found = subprocess.run(
-        [sys.executable, contracts.__file__, str(folder)], capture_output=True, text=True
+        [sys.executable, "-m", "harness.contracts", str(folder)], capture_output=True, text=True
     )
     assert found.returncode == 1, found.stderr
     said: dict[str, dict[str, str]] = {}
@@ -76,7 +76,7 @@ def test_contracts_of_a_good_folder_pass_and_exit_zero(tmp_path):
     source = Path(inspect.getsourcefile(SLOTS["ffn"]["relu_squared"])).read_text()
     write_component(tmp_path, "ffn/copied", source.replace('"relu_squared"', '"copied"'))
     found = subprocess.run(
-        [sys.executable, contracts.__file__, str(tmp_path)], capture_output=True, text=True
+        [sys.executable, "-m", "harness.contracts", str(tmp_path)], capture_output=True, text=True
     )
     assert found.stdout == "ffn-copied: keeps every contract\n"
     assert found.returncode == 0, found.stderr

@@ -22,6 +22,7 @@ Point = tuple[float, float]
 _TOP, _BOTTOM, _LEFT, _RIGHT = 12.0, 260.0, 52.0, 12.0
 _LINE_OF_LEGEND = 20.0
 _LONGEST = 40
+_MOST_LABELS = 8
 
 
 @dataclass(frozen=True)
@@ -85,10 +86,12 @@ def _ground(x: Axis, y: Axis, ticks: Sequence[float], x_title: str) -> Iterator[
     for tick in y.ticks():
         yield line(x.start, y(tick), x.end, y(tick), "grid")
         yield words(form(tick), x.start - 8, y(tick) + 4, "faint", anchor="end")
-    for tick in ticks:
+    every = -(-len(ticks) // _MOST_LABELS)
+    for i, tick in enumerate(ticks):
         yield line(x(tick), y.start, x(tick), y.start + 4, "grid")
-        label = f"{tick:.3g}" if x.log else format_count(tick)
-        yield words(label, x(tick), y.start + 18, "faint", anchor="middle")
+        if i % every == 0:
+            label = f"{tick:.3g}" if x.log else format_count(tick)
+            yield words(label, x(tick), y.start + 18, "faint", anchor="middle")
     yield words(x_title, (x.start + x.end) / 2, y.start + 37, "faint", anchor="middle")
 
 

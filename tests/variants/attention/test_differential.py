@@ -4,8 +4,9 @@ import math
 
 import pytest
 import torch
-from contracts import Subject, contracts_of
 
+from harness.contracts.check import contracts_of
+from harness.contracts.subject import Subject
 from harness.core.spec import VariantSpec
 from harness.errors import ConfigError
 

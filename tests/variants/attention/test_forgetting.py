@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from contracts import LENGTH, Subject, contracts_of, distance, logits, tokens
 
+from harness.contracts.check import contracts_of
+from harness.contracts.subject import LENGTH, Subject, distance, logits, tokens
 from harness.core.context import Context
 from variants.attention.forgetting import ForgettingAttention
 

@@ -3,8 +3,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from contracts import Subject, contracts_of
 
+from harness.contracts.check import contracts_of
+from harness.contracts.subject import Subject
 from harness.core.context import Context
 from harness.core.cost import measure_cost
 from harness.core.flops import FlopCounter

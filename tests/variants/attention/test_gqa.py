@@ -4,9 +4,10 @@ import math
 
 import pytest
 import torch
-from contracts import EVERY, LENGTH, Subject, distance, lively, logits, tokens
 from torch import nn
 
+from harness.contracts.check import EVERY
+from harness.contracts.subject import LENGTH, Subject, distance, lively, logits, tokens
 from harness.core.context import Context
 from harness.core.cost import measure_cost
 from harness.core.model import LanguageModel

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from contracts import Subject, contracts_of
 
+from harness.contracts.check import contracts_of
+from harness.contracts.subject import Subject
 from harness.core.context import Context
 from harness.core.cost import measure_cost
 from harness.errors import ConfigError

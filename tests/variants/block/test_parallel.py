@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from contracts import Subject
 
+from harness.contracts.subject import Subject
 from harness.core.context import Context
 
 

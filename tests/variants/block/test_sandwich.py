@@ -1,8 +1,8 @@
 """Sandwich norm: a norm on both sides of each sublayer, and none on the stream."""
 
 import torch
-from contracts import Subject, logits, tokens
 
+from harness.contracts.subject import Subject, logits, tokens
 from harness.core.context import Context
 
 

@@ -1,8 +1,8 @@
 """Token vectors times sqrt(d_model), and the tied head without it."""
 
 import torch
-from contracts import Subject, tokens
 
+from harness.contracts.subject import Subject, tokens
 from harness.core.context import Context
 
 

@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
-from contracts import Subject, logits, tokens
 
+from harness.contracts.subject import Subject, logits, tokens
 from harness.core.context import Context
 from harness.errors import ConfigError
 from variants.embedding.sinusoidal import sinusoids

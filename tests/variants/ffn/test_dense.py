@@ -3,8 +3,8 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from contracts import Subject
 
+from harness.contracts.subject import Subject
 from harness.core.cost import measure_cost
 
 GATED = {

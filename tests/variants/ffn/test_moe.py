@@ -5,8 +5,8 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from contracts import Subject, distance, logits, tokens
 
+from harness.contracts.subject import Subject, distance, logits, tokens
 from harness.core.context import Context
 from harness.core.cost import count_flops, measure_cost
 from harness.core.counts import count_parameters

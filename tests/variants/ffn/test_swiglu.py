@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from contracts import Subject
+
+from harness.contracts.subject import Subject
 
 qwen3 = pytest.importorskip("transformers.models.qwen3.modeling_qwen3")
 

@@ -1,7 +1,8 @@
 """No normalisation: nothing is changed and nothing is learned."""
 
 import torch
-from contracts import Subject, logits, tokens
+
+from harness.contracts.subject import Subject, logits, tokens
 
 
 def test_it_gives_back_what_it_is_given():

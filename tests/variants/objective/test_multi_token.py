@@ -3,8 +3,8 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from contracts import LENGTH, Subject, distance, logits, tokens, with_partners
 
+from harness.contracts.subject import LENGTH, Subject, distance, logits, tokens, with_partners
 from harness.core.context import Context
 from harness.core.slots import ATTENTION, BLOCK
 

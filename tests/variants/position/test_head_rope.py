@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from contracts import Subject, logits, tokens
 
+from harness.contracts.subject import Subject, logits, tokens
 from harness.core.slots import POSITION
 from harness.errors import ConfigError
 

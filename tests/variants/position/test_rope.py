@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from contracts import Subject, logits, tokens
 
+from harness.contracts.subject import Subject, logits, tokens
 from harness.core.context import Context
 from harness.errors import AblateError, ConfigError
 from variants.position._rotation import rope_table

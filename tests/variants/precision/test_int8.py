@@ -3,9 +3,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from contracts import logits, subjects, tokens
 from torch import nn
 
+from harness.contracts.subject import logits, subjects, tokens
 from harness.core.cost import measure_cost, weight_bytes
 from harness.core.quantize import dequantize, quantize
 from harness.core.slots import PRECISION

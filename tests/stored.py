@@ -69,10 +69,14 @@ def tuned(plan, runs):
                         val_bpb=ours["val_bpb"] + worse,
                     )
                 )
-    return plan, pd.concat(rows, ignore_index=True)
+    table = pd.concat(rows, ignore_index=True)
+    keys = ["arm", "seed", "replica", "run_id", "purpose", "setting"]
+    plan["runs"] = table[keys].to_dict("records")
+    return plan, table
 
 
 def curves_of(runs):
+    """Draw the runs that stand for their arm, as the store does."""
     points = [
         {
             **{key: run[key] for key in ("arm", "seed", "run_id")},
@@ -82,6 +86,7 @@ def curves_of(runs):
             "train_loss": 2.0,
         }
         for run in runs[runs["status"] == "done"].to_dict("records")
+        if run.get("purpose", "report") == "report" and run.get("setting", 0.004) == 0.004
         for step in (200, 400, 600, 800, 977)
     ]
     return pd.DataFrame(points)
@@ -109,6 +114,8 @@ def write(root, name="heads", question="What does sharing cost?", *, tune=False,
         ],
         **more,
     }
+    for about, levels in zip(arms.values(), more.get("of_factors", []), strict=False):
+        about["factors"] = levels
     rows = []
     for i, (arm_name, offset) in enumerate(OFFSETS.items()):
         for seed, noise in NOISE.items():
