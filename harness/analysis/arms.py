@@ -9,7 +9,7 @@ from harness.analysis.costs import NEGLIGIBLE
 from harness.analysis.exposure import Exposure
 from harness.analysis.intervals import LEVEL_OF_MEANS, Estimate, estimate
 from harness.analysis.units import decimals_for
-from harness.analysis.values import report_runs, seed_values, usable
+from harness.analysis.values import arm_values, report_runs, usable
 from harness.store.status import Status
 from harness.store.tables import Plan
 
@@ -86,7 +86,7 @@ def summarise(plan: Plan, runs: pd.DataFrame, arm: str) -> ArmSummary:
 
 def mean_over_seeds(plan: Plan, runs: pd.DataFrame, arm: str, metric: str) -> Estimate:
     """Return the mean of an arm's values at the seeds that have one, with its interval."""
-    over_seeds = seed_values(plan, runs, metric)[arm].dropna()
+    over_seeds = arm_values(plan, runs, arm, metric).dropna()
     return estimate(over_seeds.tolist(), LEVEL_OF_MEANS)
 
 

@@ -10,7 +10,7 @@ from harness.analysis.families import Pair
 from harness.analysis.intervals import LEAST_PAIRS
 from harness.analysis.judged import Judged
 from harness.analysis.tuning import tuning_objection
-from harness.analysis.values import report_runs, seed_values, usable
+from harness.analysis.values import arm_values, report_runs, usable
 from harness.store.status import Status
 from harness.store.tables import Plan
 
@@ -31,7 +31,8 @@ class Pairs:
 
 def pair_up(plan: Plan, runs: pd.DataFrame, pair: Pair, metric: str) -> Pairs:
     """Pair the values of two arms by seed."""
-    both = seed_values(plan, runs, metric)[[pair.arm, pair.baseline]].dropna()
+    values = {arm: arm_values(plan, runs, arm, metric) for arm in (pair.arm, pair.baseline)}
+    both = pd.DataFrame(values).sort_index().dropna()
     return Pairs(list(map(int, both.index)), both[pair.arm].tolist(), both[pair.baseline].tolist())
 
 
@@ -44,6 +45,8 @@ def objections(
     for arm in (pair.arm, pair.baseline):
         if why := tuning_objection(plan, arm):
             yield why
+        if leak := (plan["arms"][arm].get("leak") or {}).get("found"):
+            yield f"{arm} looks ahead: {leak}"
         if why := plan["arms"][arm].get("matched", {}).get("refused"):
             yield f"{arm} could not be matched: {why}"
     if _sources(ours, pair.arm) & _sources(ours, pair.baseline):
@@ -96,7 +99,7 @@ def _sources(runs: pd.DataFrame, arm: str) -> set[tuple[str, str]]:
 def lacking(plan: Plan, runs: pd.DataFrame, arm: str) -> str:
     """Name the seeds without a value and what became of their runs: `seed 3 (failed)`."""
     metric, ours = plan["metric"], runs[runs["arm"] == arm]
-    values = seed_values(plan, runs, metric)[arm].dropna()
+    values = arm_values(plan, runs, arm, metric).dropna()
     states: dict[int, str] = {
         seed: "not planned" for seed in plan["seeds"] if seed not in set(ours["seed"])
     }

@@ -47,12 +47,8 @@ def report_runs(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def seed_values(plan: Plan, runs: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Return the value of each arm at each seed, NaN where a run of it is missing.
-
-    Replicas of a seed are averaged. A metric other than the plan's is read at the optimum of the
-    plan's.
-    """
-    columns = {arm: _values(plan, runs, arm, metric) for arm in plan["arms"]}
+    """Return the value of each arm at each seed, NaN where a run of it is missing."""
+    columns = {arm: arm_values(plan, runs, arm, metric) for arm in plan["arms"]}
     return pd.DataFrame(columns).rename_axis(index="seed", columns="arm").sort_index()
 
 
@@ -62,12 +58,18 @@ def fit_of(plan: Plan, runs: pd.DataFrame, arm: str) -> ArmFit | None:
     return None if losses is None else _fit(losses, plan["metric"])
 
 
-def _values(plan: Plan, runs: pd.DataFrame, arm: str, metric: str) -> "pd.Series[float]":
+def arm_values(plan: Plan, runs: pd.DataFrame, arm: str, metric: str) -> "pd.Series[float]":
+    """Return the value of an arm at each seed that has a run of it.
+
+    Replicas of a seed are averaged. A metric other than the plan's is read at the optimum of the
+    plan's.
+    """
     losses = _by_setting(plan, runs, arm, metric)
     if losses is None:
         ours = report_runs(runs)
         return usable(ours[ours["arm"] == arm], metric).groupby("seed")[metric].mean()
-    fit = fit_of(plan, runs, arm)
+    own = metric == plan["metric"]
+    fit = _fit(losses, metric) if own else fit_of(plan, runs, arm)
     if fit is None:
         return pd.Series(dtype=float)
     return pd.Series(
