@@ -92,8 +92,11 @@ def curves_of(runs):
     return pd.DataFrame(points)
 
 
-def write(root, name="heads", question="What does sharing cost?", *, tune=False, lost=(), **more):
-    """Write an experiment; `lost` has (arm, seed) of runs that failed."""
+QUESTION = "What does sharing cost?"
+
+
+def write(root, name="heads", question=QUESTION, *, tune=False, lost=(), share=1.0, **more):
+    """Write an experiment; `lost` has (arm, seed) of runs that failed, `share` is of its budget."""
     arms = {n: arm(i, n) for i, n in enumerate(OFFSETS)}
     plan = {
         "name": name,
@@ -120,7 +123,13 @@ def write(root, name="heads", question="What does sharing cost?", *, tune=False,
     for i, (arm_name, offset) in enumerate(OFFSETS.items()):
         for seed, noise in NOISE.items():
             failed = (arm_name, seed) in lost
-            value = 1.75 + offset + noise + 0.001 * ((seed * 7 + i * 3) % 5 - 2)
+            value = (
+                1.75
+                - 0.1 * math.log2(share)
+                + offset
+                + noise
+                + 0.001 * ((seed * 7 + i * 3) % 5 - 2)
+            )
             rows.append(
                 {
                     "arm": arm_name,
@@ -132,8 +141,8 @@ def write(root, name="heads", question="What does sharing cost?", *, tune=False,
                     "cause": f"out of memory {HOSTILE}" if failed else None,
                     "val_bpb": None if failed else value,
                     "tokens": 500_224,
-                    "flops": 3e12,
-                    "seconds": 90.0 + seed,
+                    "flops": 3e12 * share,
+                    "seconds": (90.0 + seed) * share,
                     "tokens_per_s": 5000.0,
                     "share_of_peak": 0.7,
                     "peak_memory": 300_000_000,

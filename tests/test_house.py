@@ -261,7 +261,7 @@ def test_every_file_in_the_readme_exists():
 
 def test_the_result_table_of_the_readme_is_the_committed_one():
     tables = ExperimentStore(ROOT / "results").open("attention")
-    comparison = compare(tables.plan, tables.runs)
+    comparison = compare(tables.plan, tables.runs, tables.documents)
     readme = (ROOT / "README.md").read_text()
     for arm in comparison.arms:
         row = f"| `{arm.arm}` | {mean_words(arm)} | {count(arm.params)} | {size(arm.cache_bytes)} |"

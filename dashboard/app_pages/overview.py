@@ -1,5 +1,6 @@
 """Each experiment as a card: its question, how far it is, and what may be claimed."""
 
+from collections.abc import Iterator
 from typing import Literal
 
 import streamlit as st
@@ -9,17 +10,20 @@ from dashboard.data import Experiment, losses, store
 from dashboard.tables import arm_table, words_table
 from dashboard.text import literal
 from dashboard.theme import arm_styles
-from dashboard.widgets import chosen_experiments
+from dashboard.widgets import chosen_experiments, picked
 from harness.analysis.answers import main_and_conditions
 from harness.analysis.holds import held
 from harness.analysis.holds_view import holds_lines
+from harness.analysis.multiplier_view import multipliers
 from harness.analysis.seeds import seed_differences
 from harness.analysis.sentences import sentence
 from harness.analysis.verdict import Verdict
 from harness.analysis.words import interval_name
 from harness.report.conditions import condition_table
+from harness.report.document import Table
 from harness.report.factors import effect_tables
 from harness.report.pages import html_page
+from harness.report.trade import front_table, multiplier_table
 from harness.report.verdicts import verdict_table
 from harness.report.write import stored_report
 
@@ -60,19 +64,14 @@ def _card(experiment: Experiment) -> None:
 
 
 def _more(experiment: Experiment) -> None:
-    """Offer every number behind the verdicts, other conditions, and the report."""
-    plan, name = experiment.plan, experiment.name
-    tables = [verdict_table(plan, experiment.comparison), *effect_tables(plan, experiment.runs)]
-    if plan.get("conditions"):
-        main, others = main_and_conditions(store().open(name), store())
-        tables.append(condition_table(main, others))
-        for line in holds_lines(main, others, held(main, others)):
-            st.caption(literal(line))
-    for table in tables:
-        with st.expander(literal(table.title)):
-            st.dataframe(words_table(table), hide_index=True, alt=f"{table.title}: {name}")
-            if table.note:
-                st.caption(literal(table.note))
+    """Offer the report, and of a chosen experiment every number behind its verdicts."""
+    name = experiment.name
+    if picked():
+        for table in _tables(experiment):
+            with st.expander(literal(table.title)):
+                st.dataframe(words_table(table), hide_index=True, alt=f"{table.title}: {name}")
+                if table.note:
+                    st.caption(literal(table.note))
     st.download_button(
         "Report",
         lambda: html_page(stored_report(store(), name)),
@@ -83,6 +82,20 @@ def _more(experiment: Experiment) -> None:
         icon=":material/download:",
         help="Question, design, charts, verdicts and every run as one page that stands alone.",
     )
+
+
+def _tables(experiment: Experiment) -> Iterator[Table]:
+    plan, runs, comparison = experiment.plan, experiment.runs, experiment.comparison
+    main, others = main_and_conditions(store().open(experiment.name), store())
+    found = multipliers(main, others)
+    yield verdict_table(plan, comparison, found)
+    yield from effect_tables(plan, runs)
+    if plan.get("conditions"):
+        for line in holds_lines(main, others, held(main, others)):
+            st.caption(literal(line))
+        yield condition_table(main, others)
+    yield from front_table(plan, runs, comparison)
+    yield from multiplier_table(found)
 
 
 def _progress(experiment: Experiment) -> None:

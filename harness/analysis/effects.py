@@ -98,7 +98,7 @@ def _effect(
     verdict: str = Verdict.REFUSED
     if not reasons:
         assert low is not None and high is not None  # four seeds have an interval
-        verdict = judge((low, high), metric=plan["metric"])
+        verdict = judge((low, high), metric=plan["metric"], maximise=plan.get("maximise"))
         if effect.kind == INTERACTION and verdict != Verdict.NOT_RESOLVED:
             verdict = INTERACTS
     return Effect(

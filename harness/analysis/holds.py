@@ -80,8 +80,8 @@ def _change(main: Under, other: Under, contrast: Contrast, n_changes: int) -> Es
     change = (here - there).dropna()
     if other.kind == "confirm" or len(change) < LEAST_PAIRS:
         return None
-    each = (1 - main.plan["alpha"]) ** (1 / n_changes)  # Šidák: they hold together
-    return estimate(change.tolist(), each)
+    # Šidák, "Rectangular confidence regions", JASA 62 (1967) 626-633: at most as often wrong
+    return estimate(change.tolist(), (1 - main.plan["alpha"]) ** (1 / n_changes))
 
 
 def _held(other: Under, contrast: Contrast, again: Contrast, change: Estimate | None) -> Held:

@@ -45,6 +45,8 @@ def objections(
     for arm in (pair.arm, pair.baseline):
         if why := tuning_objection(plan, arm):
             yield why
+        if leak := (plan["arms"][arm].get("leak") or {}).get("found"):
+            yield f"{arm} looks ahead: {leak}"
         if why := plan["arms"][arm].get("matched", {}).get("refused"):
             yield f"{arm} could not be matched: {why}"
     if _sources(ours, pair.arm) & _sources(ours, pair.baseline):

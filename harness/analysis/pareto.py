@@ -55,8 +55,14 @@ def pareto(plan: Plan, runs: pd.DataFrame, arms: list[ArmSummary], cost: str) ->
     known = [arm for arm in arms if getattr(arm, cost) is not None and arm.mean is not None]
     known.sort(key=lambda arm: getattr(arm, cost))
     better = _resolved_better(plan, runs, [arm.arm for arm in known])
-    sign = -1.0 if is_maximised(plan["metric"]) else 1.0
+    sign = _sign(plan)
     return [_place(arm, known, better, cost, sign) for arm in known]
+
+
+def _sign(plan: Plan) -> float:
+    """Return what makes less of the metric better."""
+    stated = plan.get("maximise")
+    return -1.0 if (is_maximised(plan["metric"]) if stated is None else stated) else 1.0
 
 
 def _place(
@@ -81,7 +87,7 @@ def _resolved_better(plan: Plan, runs: pd.DataFrame, arms: list[str]) -> set[tup
     )
     estimates = judge_family(values.to_numpy(float).T, weights)
     half = estimates.half_width(1 - plan["alpha"])
-    sign = -1.0 if is_maximised(plan["metric"]) else 1.0
+    sign = _sign(plan)
     found = set()
     for (i, j), difference, width in zip(pairs, sign * estimates.difference, half, strict=True):
         if difference + width < 0:

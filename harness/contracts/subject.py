@@ -13,6 +13,7 @@ import torch
 from pydantic.fields import FieldInfo
 from torch import Tensor
 
+from harness.core.causality import lively
 from harness.core.model import LanguageModel
 from harness.core.slots import SLOTS
 from harness.core.spec import BASELINE, VariantSpec
@@ -111,17 +112,6 @@ def _values(about: FieldInfo) -> list[Any]:
     if get_origin(about.annotation) is Literal:
         return list(get_args(about.annotation))
     return about.examples or []
-
-
-@torch.no_grad()
-def lively(model: LanguageModel) -> LanguageModel:
-    """Initialise a model, and move what does not start random: norm weights to U(0.5, 1.5)."""
-    model.initialize(0)
-    generator = torch.Generator().manual_seed(2)
-    for parameter in model.parameters():
-        if parameter.ndim < 2:
-            parameter.add_(torch.rand(parameter.shape, generator=generator) - 0.5)
-    return model.eval()
 
 
 def tokens(n_rows: int = 2, length: int = LENGTH, seed: int = 3) -> Tensor:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
+from harness.experiments.leak import look_for_leaks
 from harness.experiments.loading import Loaded
 from harness.experiments.run import HowToRun, Outcome, run_experiment
 from harness.store.experiments import ExperimentStore
@@ -21,7 +22,7 @@ def run_file(
     """
     for other in loaded.conditions:
         other.plan(runs, other.device())
-    main = run_experiment(loaded, runs, experiments, how, console)
+    main = _run(loaded, runs, experiments, how, console)
     yield main
     following = list(loaded.conditions)
     if loaded.resolved.experiment.confirm:
@@ -34,4 +35,12 @@ def run_file(
         assert other.condition is not None
         name = f"{other.condition.kind} {other.condition.name}"
         console.print(f"under {name} ({other.condition.experiment}):", highlight=False)
-        yield run_experiment(other, runs, experiments, how, console)
+        yield _run(other, runs, experiments, how, console)
+
+
+def _run(
+    loaded: Loaded, runs: RunStore, experiments: ExperimentStore, how: HowToRun, console: Console
+) -> Outcome:
+    """Run an experiment, and look for a leak before anybody sees what is too good."""
+    outcome = run_experiment(loaded, runs, experiments, how, console)
+    return look_for_leaks(outcome, runs, experiments, console)

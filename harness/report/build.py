@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from harness.analysis.compare import compare
 from harness.analysis.holds import Under
+from harness.analysis.multiplier_view import multipliers
 from harness.report.conditions import conditions
 from harness.report.costs import costs
 from harness.report.design import design, question, settings
@@ -21,16 +22,17 @@ def build_report(tables: ExperimentTables, main: Under, others: Sequence[Under])
     """Build the report of an experiment, which is `main` beside its conditions."""
     plan, runs = tables.plan, tables.runs
     comparison = compare(plan, runs, tables.documents)
+    found = multipliers(main, others)
     sections = [
         question(plan),
-        verdicts(plan, runs, comparison),
+        verdicts(plan, runs, comparison, found),
         scope(plan, comparison, others),
         *factors(plan, runs),
         *conditions(main, others),
         design(plan),
         *tuning(plan, runs, comparison.spent),
         learning(plan, runs, tables.curves, comparison),
-        costs(plan, comparison, tables.latency),
+        costs(tables, comparison, found),
         reproduce(plan, runs),
         settings(plan),
         all_runs(plan, runs),

@@ -1,13 +1,15 @@
 """The columns of the verdict table: each says one thing of a contrast, in words."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from harness.analysis.compare import Comparison
 from harness.analysis.contrasts import Contrast
 from harness.analysis.costs import signed_percent
+from harness.analysis.multiplier import Multiplier
 from harness.analysis.units import decimals_for
 from harness.analysis.words import difference_words, interval_words, narrow_words, p_words
+from harness.report.trade import multiplier_words
 from harness.report.words import number, setting_words
 from harness.store.tables import Plan
 
@@ -17,7 +19,9 @@ CLAIM = {*_ALWAYS, "adjusted p", "margin", "narrow interval", "diverged"}
 """What is claimed; the other columns are what it rests on."""
 
 
-def contrast_columns(plan: Plan, comparison: Comparison) -> dict[str, Words]:
+def contrast_columns(
+    plan: Plan, comparison: Comparison, multipliers: Sequence[Multiplier] = ()
+) -> dict[str, Words]:
     """Return what to say of each contrast; a column that would be empty is left out."""
     arms: Mapping[str, Any] = plan["arms"]
     columns: dict[str, Words] = {
@@ -37,6 +41,7 @@ def contrast_columns(plan: Plan, comparison: Comparison) -> dict[str, Words]:
         "over seeds and documents": _bootstrap,
         "setting": lambda c: setting_words(arms[c.arm].get("tuning")),
         "residual": lambda c: _residual(arms[c.arm].get("matched")),
+        "times less compute": lambda c: multiplier_words(multipliers, c.arm, c.baseline),
     }
     return {
         title: words

@@ -1,23 +1,33 @@
 """What each arm costs, in one table with what it reaches."""
 
+from collections.abc import Sequence
+
 from harness.analysis.arms import mean_words
 from harness.analysis.columns import all_columns
 from harness.analysis.compare import Comparison, Evaluations
 from harness.analysis.intervals import LEVEL_OF_MEANS
+from harness.analysis.multiplier import Multiplier
 from harness.analysis.units import percent
 from harness.report.document import Section, Table
+from harness.report.trade import front_table, multiplier_table
+from harness.store.experiments import ExperimentTables
 from harness.store.latency import Latency
 from harness.store.tables import Plan
 
 _TOKENS_PER_S = "tokens/s: of training, beside whatever else the machine did"
 
 
-def costs(plan: Plan, comparison: Comparison, latency: Latency | None) -> Section:
-    """Show quality and every cost, arm by arm."""
-    tables = [cost_table(plan, comparison, latency)]
+def costs(
+    tables: ExperimentTables, comparison: Comparison, multipliers: Sequence[Multiplier]
+) -> Section:
+    """Show quality and every cost, arm by arm, and what they make of each other."""
+    plan = tables.plan
+    shown = [cost_table(plan, comparison, tables.latency)]
+    shown += front_table(plan, tables.runs, comparison)
+    shown += multiplier_table(multipliers)
     if evaluations := comparison.other_evaluations:
-        tables.append(_evaluations(comparison, evaluations))
-    return Section("Quality and cost", tables)
+        shown.append(_evaluations(comparison, evaluations))
+    return Section("Quality and cost", shown)
 
 
 def cost_table(plan: Plan, comparison: Comparison, latency: Latency | None) -> Table:

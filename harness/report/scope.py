@@ -45,7 +45,10 @@ def reproduce(plan: Plan, runs: pd.DataFrame) -> Section:
     """Give the commands, and what the stored runs were made on."""
     commit = (plan.get("stamped") or {}).get("commit")
     file = shlex.quote(plan.get("file") or "FILE")
-    lines = [f"git checkout {commit}"] * bool(commit)
+    clean = (commit or "").removesuffix("-dirty")
+    lines = [f"git checkout {clean}"] * bool(clean)
+    if commit != clean and commit:
+        lines[0] += "  # and changes that were not committed"
     lines += ["pip install -e .", f"ablate run {file}", f"ablate report {plan['name']}"]
     done = runs[runs["status"] == Status.DONE]
     environments = sorted(done["environment"].dropna().unique())

@@ -1,11 +1,12 @@
 """What may be claimed: sentences, a chart of intervals, and the table behind them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
 from harness.analysis.compare import Comparison
 from harness.analysis.contrasts import Contrast
+from harness.analysis.multiplier import Multiplier
 from harness.analysis.power import POWER
 from harness.analysis.seeds import seed_differences
 from harness.analysis.sentences import sentence
@@ -24,7 +25,9 @@ _MEANINGS = (
 )
 
 
-def verdicts(plan: Plan, runs: pd.DataFrame, comparison: Comparison) -> Section:
+def verdicts(
+    plan: Plan, runs: pd.DataFrame, comparison: Comparison, multipliers: Sequence[Multiplier]
+) -> Section:
     """Say what may be claimed, draw the differences, and show every number behind them."""
     blocks: list[Block] = [
         Claim(str(contrast.verdict), sentence(contrast, plan), contrast.labels)
@@ -33,18 +36,21 @@ def verdicts(plan: Plan, runs: pd.DataFrame, comparison: Comparison) -> Section:
     if comparison.notes:
         blocks.append(Bullets(comparison.notes))
     blocks += _chart(plan, runs, comparison)
-    return Section("Verdicts", [*blocks, *_tables(plan, comparison)])
+    return Section("Verdicts", [*blocks, *_tables(plan, comparison, multipliers)])
 
 
-def verdict_table(plan: Plan, comparison: Comparison) -> Table:
+def verdict_table(
+    plan: Plan, comparison: Comparison, multipliers: Sequence[Multiplier] = ()
+) -> Table:
     """Tell of each contrast everything that the verdict rests on."""
     title = f"Differences in {comparison.metric}, paired by seed"
-    return _table(title, comparison, contrast_columns(plan, comparison), _intervals(comparison))
+    columns = contrast_columns(plan, comparison, multipliers)
+    return _table(title, comparison, columns, _intervals(comparison))
 
 
-def _tables(plan: Plan, comparison: Comparison) -> list[Table]:
+def _tables(plan: Plan, comparison: Comparison, multipliers: Sequence[Multiplier]) -> list[Table]:
     """The same in two tables, each of which fits on a page: the claims, and what they rest on."""
-    columns = contrast_columns(plan, comparison)
+    columns = contrast_columns(plan, comparison, multipliers)
     claims = {title: words for title, words in columns.items() if title in CLAIM}
     others = {title: words for title, words in columns.items() if title not in CLAIM}
     title = f"Differences in {comparison.metric}, paired by seed"

@@ -7,8 +7,9 @@
 - `held_equal`, `differs`: phrases such as "tokens (1M)";
 - `arms`: name to `variant`, `data`, `train`, `init_from`, `changes`, `cost` (`params`,
   `params_non_embedding`, `train_flops_per_token`, `cache_bytes`, `cache_seq_len`, `cache_dtype`;
-  not in the oldest: `params_active`, `weight_bytes`) and perhaps `factors` and `matched` (whose
-  `refused`, if any, says why the arm could not be matched);
+  not in the oldest: `params_active`, `weight_bytes`) and perhaps `factors`, `matched` (whose
+  `refused`, if any, says why the arm could not be matched) and `leak` (whose `found`, if any, says
+  which layer looks ahead, and `tested` on what that was looked for);
 - `runs`: `arm`, `seed`, `replica`, `run_id`, `environment` of each planned run, and which attempts
   stand for it: the number that it `reuses`, or those with numbers `attempts_from` on; and the
   `measurement` of its weights that answers for it, if not the training's own evaluation does;

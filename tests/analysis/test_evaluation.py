@@ -83,6 +83,14 @@ def test_the_error_is_that_of_drawing_other_documents(compared):
     assert np.mean([c.evaluation_error for c in worlds]) > 0.5 * total
 
 
+def test_a_difference_in_proportion_to_length_is_no_error_by_documents():
+    weight = np.arange(1.0, 21.0) ** 2
+    per_byte = np.array([0.1, 0.12, 0.09, 0.11])[:, None]
+    assert PairedDocuments(per_byte * weight, weight).error == pytest.approx(0.0, abs=1e-9)
+    unlike = PairedDocuments(per_byte * weight.mean() * np.ones(20), weight)
+    assert unlike.error > 0.01
+
+
 def test_noise_of_single_runs_is_no_error_that_seeds_share():
     rng = np.random.default_rng(2)
     influence = rng.standard_normal((2000, N_SEEDS, N_DOCUMENTS))

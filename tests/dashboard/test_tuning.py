@@ -22,7 +22,7 @@ def tuned(tmp_path_factory):
     """A tuned experiment, another design of it, and one whose arms had the same settings."""
     root = tmp_path_factory.mktemp("tuned")
     others = [{"kind": "design", "name": "re_spent", "experiment": "heads.re_spent"}]
-    others.append({"kind": "budget", "name": "half", "experiment": "heads.half"})
+    others.append({"kind": "budget", "name": "0.5x", "experiment": "heads.0.5x"})
     write(root, tune=True, conditions=others)
     write(root, name="heads.re_spent")
     write(root, name="plain")
@@ -82,15 +82,16 @@ def test_every_number_behind_a_verdict_and_every_condition_is_there(open_page, t
     assert [e.label for e in app.expander] == [
         r"Differences in val\_bpb\, paired by seed",
         r"Does it hold\?",
+        "Quality against each cost",
     ]
-    _, numbers, conditions = (frame.value for frame in app.dataframe)
+    _, numbers, conditions, *_ = (frame.value for frame in app.dataframe)
     tables = ExperimentStore(tuned).open("heads")
     contrasts = compare(tables.plan, tables.runs).contrasts
     assert numbers["n"].tolist() == [str(contrast.n) for contrast in contrasts]
     assert numbers["sd"].tolist() == [f"{contrast.sd:.3g}" for contrast in contrasts]
     assert conditions["under"].tolist() == 2 * ["design re_spent"]
     assert conditions["verdict"].tolist() == ["not resolved", "worse"]
-    assert r"budget half has not been run" in [caption.value for caption in app.caption]
+    assert r"budget 0\.5x has not been run" in [caption.value for caption in app.caption]
 
 
 def test_the_report_can_be_downloaded(open_page, tuned):
@@ -98,7 +99,7 @@ def test_the_report_can_be_downloaded(open_page, tuned):
     [button] = app.get("download_button")
     assert button.label == "Report"
     page = html_page(stored_report(ExperimentStore(tuned), "heads"))
-    assert "budget half has not been run" in page and "design re_spent" in page
+    assert "budget 0.5x has not been run" in page and "design re_spent" in page
 
 
 def test_a_margin_is_a_band_around_zero(experiment):

@@ -13,6 +13,8 @@ from harness.analysis.arms import mean_words
 from harness.analysis.compare import compare
 from harness.analysis.effects import analysis_of_variance, effects
 from harness.analysis.holds import held
+from harness.analysis.multiplier_view import multipliers
+from harness.analysis.pareto import pareto
 from harness.analysis.sentences import sentence
 from harness.analysis.values import fit_of
 from harness.analysis.verdict import Verdict
@@ -257,7 +259,7 @@ def test_effects_of_factors_are_those_of_the_analysis(tmp_path, monkeypatch):
 def test_conditions_are_shown_and_what_was_not_run_is_said(tmp_path):
     others = [
         {"kind": "design", "name": "re_spent", "experiment": "heads.re_spent"},
-        {"kind": "budget", "name": "half", "experiment": "heads.half"},
+        {"kind": "budget", "name": "0.5x", "experiment": "heads.0.5x"},
     ]
     store = write(tmp_path, conditions=others)
     write(tmp_path, name="heads.re_spent", lost=[("gqa", 0)])
@@ -271,12 +273,38 @@ def test_conditions_are_shown_and_what_was_not_run_is_said(tmp_path):
             if row[:2] == [f"{one.arm} - {one.baseline}", f"design {one.condition}"]
         ]
         assert row[-2:] == [one.verdict, one.holds]
-    assert "budget half has not been run" in page.texts
+    assert "budget 0.5x has not been run" in page.texts
     assert any("at one size and one budget" in text for text in page.texts)
-    write(tmp_path, name="heads.half")
+    write(tmp_path, name="heads.0.5x")
     again = Reader(html_page(stored_report(store, "heads")))
-    assert any("also asked at budget half" in text for text in again.texts)
+    assert any("also asked at budget 0.5x" in text for text in again.texts)
     [table] = [
         b for s in report.sections for b in s.blocks if getattr(b, "title", "") == "Does it hold?"
     ]
     assert [table.rows[i][-2] for i in table.muted] == ["refused"]
+
+
+def test_multipliers_are_those_of_the_analysis(tmp_path):
+    budget = {"kind": "budget", "name": "0.5x", "experiment": "heads.0.5x"}
+    store = write(tmp_path, conditions=[budget])
+    write(tmp_path, name="heads.0.5x", share=0.5)
+    page = Reader(html_page(stored_report(store, "heads")))
+    found = multipliers(*main_and_conditions(store.open("heads"), store))
+    assert [one.unit for one in found] == 2 * ["flops", "seconds"]
+    better = [one for one in found if one.other == HOSTILE]
+    assert better[0].estimate == pytest.approx(2**0.5, rel=0.02)  # 0.05 where a doubling buys 0.1
+    for one in better:
+        unit = {"flops": "FLOPs", "seconds": "seconds"}[one.unit]
+        [row] = [row for row in page.rows if row[:3] == [one.better, one.other, unit]]
+        assert row[3:5] == [f"{one.estimate:.2f}", f"{one.low:.2f} to {one.high:.2f}"]
+    times = f"mha {better[0].estimate:.2f} ({better[0].low:.2f} to {better[0].high:.2f})"
+    assert [row[-1] for row in page.rows if row[0] == f"{HOSTILE} - mha"].count(times) == 1
+
+
+def test_arms_worth_having_are_those_of_the_analysis(tables, page):
+    comparison = compare(tables.plan, tables.runs)
+    [row] = [row for row in page.rows if row[0] == "cache bytes"]
+    front = pareto(tables.plan, tables.runs, comparison.arms, "cache_bytes")
+    shown = [arm.arm + "?" * bool(arm.rivals) for arm in front if arm.is_on_the_front]
+    assert row[1] == ", ".join(shown)
+    assert all(row[0] != "training FLOPs per token" for row in page.rows)  # which all have alike
