@@ -1,6 +1,8 @@
 """Each arm is given the same choice of a setting, on seeds of its own, and reported fairly."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -36,10 +38,19 @@ def table_of(stored):
     return pd.read_parquet(stored / "runs.parquet")
 
 
+class Whole(tuple):
+    """How an experiment ended, its plan and its runs; and where that is."""
+
+    folder: Path
+
+
 @pytest.fixture(scope="module")
 def whole(corpus, tmp_path_factory):
     """An experiment that has gone through all of its stages."""
-    return done(tmp_path_factory.mktemp("whole"), tuned(corpus))
+    folder = tmp_path_factory.mktemp("whole")
+    found = Whole(done(folder, tuned(corpus)))
+    found.folder = folder
+    return found
 
 
 def test_every_arm_has_the_same_number_of_trials(whole):
@@ -106,20 +117,19 @@ def test_progress_names_the_setting_and_the_purpose(whole):
     assert "done     gelu lr=0.2 seed 0 " in ended.out
 
 
-def test_curves_are_those_of_the_chosen_setting(whole, corpus, tmp_path):
-    _, plan, runs = done(tmp_path, tuned(corpus))
-    curves = pd.read_parquet(tmp_path / "results/experiments/small/curves.parquet")
+def test_curves_are_those_of_the_chosen_setting(whole):
+    _, plan, runs = whole
+    curves = pd.read_parquet(whole.folder / "results/experiments/small/curves.parquet")
     chosen = {name: arm["tuning"]["chosen"] for name, arm in plan["arms"].items()}
     report = runs[runs["purpose"] == "report"]
     expected = report[report["setting"] == report["arm"].map(chosen)]["run_id"]
     assert set(curves["run_id"]) == set(expected)
-    assert plan["arms"]["gelu"]["tuning"] == whole[1]["arms"]["gelu"]["tuning"]  # as before
 
 
-def test_nothing_is_trained_twice_and_a_second_run_changes_nothing(corpus, tmp_path):
-    data = tuned(corpus)
-    _, plan, runs = done(tmp_path, data)
-    again, plan_again, runs_again = done(tmp_path, data)
+def test_nothing_is_trained_twice_and_a_second_run_changes_nothing(whole, corpus, tmp_path):
+    _, plan, runs = whole
+    shutil.copytree(whole.folder, tmp_path, dirs_exist_ok=True)
+    again, plan_again, runs_again = done(tmp_path, tuned(corpus))
     assert "training 0" in again.out
     assert plan_again["arms"] == plan["arms"] and plan_again["stamped"] == plan["stamped"]
     assert runs_again["run_id"].tolist() == runs["run_id"].tolist()
@@ -283,16 +293,17 @@ def test_a_space_gives_all_arms_the_same_draws(corpus, tmp_path):
 
 
 def test_a_setting_that_diverges_is_the_worst_and_no_failure(corpus, tmp_path):
-    tune = {"train.optimizer.eps": {"factor": 1e9, "points": 4, "extend": 0}, "seeds": 1}
-    data = tuned(corpus, lr=40.0, tune=tune)
-    data["base"]["train"]["optimizer"]["eps"] = 1.0
-    data["base"]["train"]["grad_clip"] = 1e9
-    data["base"]["variant"]["logit_softcap"] = None
-    file, results = write_yaml(tmp_path / "x.yaml", data), tmp_path / "results"
-    ablate("run", file, "--inline", results=results)
-    runs = table_of(results / "experiments/small")
-    trials = runs[runs["purpose"] == "tuning"]
-    assert len(trials)
+    tune = {KEY: {"factor": 10}, "seeds": 1, "protocol": "best"}
+    data = tuned(corpus, tune=tune)
+    data["base"]["train"] |= {"optimizer": {"name": "sgd", "lr": 1.0}, "grad_clip": 1e30}
+    data["base"]["train"]["budget"] = {"steps": 12}
+    ended, plan, runs = done(tmp_path, data)
+    diverged = runs[runs["status"] == "diverged"]
+    assert set(diverged["setting"]) == {10.0} and set(diverged["purpose"]) == {"tuning"}
+    assert [arm["tuning"]["chosen"] for arm in plan["arms"].values()] == [0.1, 0.1]
+    assert "2 of the tuning runs diverged" in " ".join(ended.out.split())
+    again, _, _ = done(tmp_path, data)
+    assert "training 0" in again.out
 
 
 MISTAKES = {
