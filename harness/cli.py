@@ -65,6 +65,7 @@ def plan(
     from harness.experiments.estimate import estimate_seconds
     from harness.experiments.loading import load_experiment
     from harness.experiments.plan_view import condition_view, plan_dict, plan_view
+    from harness.experiments.power import resolution
 
     runs, experiments = _stores(results)
     main = load_experiment(file, overrides or [])
@@ -72,11 +73,12 @@ def plan(
     for loaded in (main, *main.conditions):
         planned = loaded.plan(runs, loaded.device())
         about = planned, loaded.prepare_data(planned), estimate_seconds(planned)
-        if as_json:
-            shown.append(plan_dict(*about))
-        elif loaded is main:
+        if loaded is main:
             history = history_of(planned.record, map(experiments.open, experiments.names()))
-            shown.append(plan_view(*about, history))
+            can_show = {"resolution": resolution(planned.record, history)}
+            shown.append(plan_dict(*about) | can_show if as_json else plan_view(*about, history))
+        elif as_json:
+            shown.append(plan_dict(*about))
         else:
             shown.append(condition_view(*about))
     echo(*([{**shown[0], "condition_plans": shown[1:]}] if as_json else shown))

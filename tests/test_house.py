@@ -280,8 +280,8 @@ def resolved(file):
 def test_every_shipped_experiment_has_its_tables_committed():
     store = ExperimentStore(ROOT / "results")
     for file in EXPERIMENTS:
-        if resolved(file).experiment.device == "cuda":
-            continue
+        if file.parent.name == "validation" or resolved(file).experiment.device == "cuda":
+            continue  # run by everybody, or on a machine with a GPU
         tables = store.open(file.stem)
         asked = resolved(file)
         assert {name: arm["changes"] for name, arm in tables.plan["arms"].items()} == {

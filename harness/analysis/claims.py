@@ -45,7 +45,9 @@ def advice(contrast: Contrast) -> str:
         return ""
     if not contrast.difference and not contrast.sd:
         return " The arms agree exactly at every seed."
-    of_size = f"of the margin, {contrast.margin:.2g}," if contrast.margin else "of this size"
+    of_size = "of this size"
+    if contrast.margin and contrast.margin > abs(contrast.difference or 0.0):
+        of_size = f"of the margin, {contrast.margin:.2g},"
     seeds = contrast.seeds_needed or f">{MOST_SEEDS}"
     return f" To resolve a difference {of_size} (power 0.8), plan {seeds} seeds{_costs(contrast)}."
 

@@ -51,8 +51,8 @@ class Contrast:
     detectable: float | None
     """The smallest true difference that n pairs show with power 0.8."""
     seeds_needed: int | None
-    """To show a difference of this size, or of the margin, with power 0.8, if not resolved; None:
-    over 200."""
+    """To show a difference of this size, or of the margin if that is larger, with power 0.8, if not
+    resolved; None: over 200."""
     runs_needed: int | None
     """Of both arms, beyond those there are."""
     tokens_needed: int | None
@@ -100,7 +100,7 @@ def contrast_of(
     question = judged.question(alpha)
     needed = None
     if verdict is Verdict.NOT_RESOLVED and question:
-        needed = question.seeds_needed(limit or judged.difference or 0.0)
+        needed = question.seeds_needed(max(limit or 0.0, abs(judged.difference or 0.0)))
     more = None if needed is None else 2 * max(needed - judged.n, 0)
     p_values = judged.estimates.p_adjusted if judged.estimates else None
     return Contrast(

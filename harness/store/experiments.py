@@ -98,7 +98,7 @@ class ExperimentStore:
             AblateError: there is no such experiment.
             StoreError: one of its files is corrupt.
         """
-        folder, plan = self.folder(name), self.plan(name)
+        plan, folder = self.plan(name), self.folder(name)
         runs = _read_table(folder / "runs.parquet", empty_runs())
         new = [column for column in columns_of_sets(plan) if column not in runs]
         new += [column for column in ("setting", "trial") if column not in runs]

@@ -156,6 +156,8 @@ def test_an_effect_that_fades_with_size_has_a_falling_line(under):
 def test_three_sizes_have_no_line(under):
     main, others = sizes(under, -0.01, 3)
     assert trends(main, others) == []
+    twice = under("scale", "another of the first size", 0.02, seed=9, params=1000)
+    assert trends(main, [*others, twice]) == []
 
 
 def test_slopes_cover_the_truth_as_often_as_they_say(under):

@@ -79,6 +79,7 @@ def test_a_measured_margin_decides_and_its_runs_answer_nothing_else(make_plan, h
         (0.005, 0.02, "trivial", "mqa differs trivially from gqa: by 0.0050"),
         (0.02, 0.01, "worse", "mqa is worse than gqa by 0.0200"),
         (0.0, 0.001, "not resolved", "To resolve a difference of the margin, 0.001, (power 0.8)"),
+        (0.0015, 0.001, "not resolved", "To resolve a difference of this size (power 0.8)"),
     ],
 )
 def test_a_margin_in_words(make_plan, make_runs, shift, margin, verdict, words):

@@ -156,7 +156,7 @@ MUTATIONS = (
     of("R4-08", "always Nesterov's momentum", MUON_STEP, 'if group["nesterov"] else buffer', "if True else buffer"),
     of("R4-09", "tall matrices are not turned", NEWTON_SCHULZ, "if x.shape[1] > x.shape[2]:", "if False:"),
     of("R4-10", "tall matrices move no further", MUON_STEP, "math.sqrt(max(1.0, d_out / d_in))", "1.0"),
-    of("R4-11", "the embedding is orthogonalised", OPTIMIZER_GROUPS, "for layer in layers for p", "for layer in (model.embedding, *layers) for p"),
+    of("R4-11", "the embedding is orthogonalised", "harness/core/hidden.py", "for layer in layers for p", "for layer in (model.embedding, *layers) for p"),
     of("R4-22", "the schedule ends with the budget", COSINE, "spent / self.cycle", "spent"),
     of("R4-13", "only the first parameter of a block counts", GRADIENTS, "for p in b.parameters()", "for p in list(b.parameters())[:1]"),
 )  # fmt: skip
