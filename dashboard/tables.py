@@ -38,7 +38,8 @@ def run_table(experiments: Sequence[Experiment], all_columns: bool) -> pd.DataFr
         metric for e in experiments for metric in (e.plan["metric"], *e.comparison.evaluations)
     ]
     metrics = list(dict.fromkeys(shown))
-    keys = ["experiment", "arm", "changes", *factors, "seed", "replica", "environment"]
+    ours = ["purpose", "setting", "seed", "replica", "environment"]
+    keys = ["experiment", "arm", "changes", *factors, *ours]
     varying = [key for key in keys if key == "arm" or table[key].nunique(dropna=False) > 1]
     columns = [*varying, "status", *metrics, "tokens", "seconds", "run_id", "cause"]
     rest = [name for name in table.columns if name not in columns] if all_columns else []

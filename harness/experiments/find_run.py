@@ -5,6 +5,7 @@ from harness.store.attempt import Attempt
 from harness.store.experiments import ExperimentStore
 from harness.store.runs import RunStore
 from harness.store.status import Status
+from harness.store.tables import stands_for_arm
 
 
 def find_run(name: str, runs: RunStore, experiments: ExperimentStore) -> Attempt:
@@ -37,8 +38,10 @@ def _planned(name: str, runs: RunStore, experiments: ExperimentStore) -> Attempt
     plan = experiments.open(experiment).plan
     if arm not in plan["arms"]:
         raise AblateError(unknown("arm", arm, plan["arms"]))
-    # of replicas of a seed, the first one
-    seeds = {str(run["seed"]): run for run in reversed(plan["runs"]) if run["arm"] == arm}
+    # of replicas of a seed, the first one; of settings, the chosen one, or a trial's first
+    ours = [run for run in plan["runs"] if run["arm"] == arm]
+    ours.sort(key=lambda run: not stands_for_arm(plan, run))
+    seeds = {str(run["seed"]): run for run in reversed(ours)}
     if seed not in seeds:
         raise AblateError(unknown("seed", seed, seeds))
     run = seeds[seed]

@@ -55,7 +55,9 @@ def runs_view(tables: ExperimentTables) -> View:
         f"{name}/{about['metric']}" for name, about in tables.plan.get("evaluate", {}).items()
     ]
     metrics = dict.fromkeys([metric, *others])
-    columns = ["arm", "seed", "status", *metrics, "tokens", "seconds", "run_id", "cause"]
+    # what distinguishes runs of a seed, where there are several
+    varying = [key for key in ("purpose", "setting") if tables.runs[key].nunique() > 1]
+    columns = ["arm", *varying, "seed", "status", *metrics, "tokens", "seconds", "run_id", "cause"]
     data = tables.runs[columns].to_dict(orient="records")
     records = [{str(k): _plain(v) for k, v in row.items()} for row in data]
     return View(_rows([{k: _shown(k, v) for k, v in row.items()} for row in records]), records)
@@ -125,5 +127,7 @@ def _shown(key: str, value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
+        if key == "setting":
+            return f"{value:g}"
         return f"{value:.4f}" if "val_" in key else f"{value:.1f}"
     return count(value) if key == "tokens" else str(value)

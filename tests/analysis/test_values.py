@@ -107,11 +107,11 @@ def test_a_curve_that_bends_downwards_has_the_best_of_its_points():
 
 def test_of_more_settings_the_best_and_its_neighbours_are_fitted():
     rates = [*RATES, 0.016, 0.032]
-    losses = np.stack([parabola(rates, optimum=0.017, minimum=1.7)] * 2)
-    losses[:, 0] = 1.701  # far from the parabola, and from its best point
+    losses = np.stack([parabola(rates, optimum=0.0085, minimum=1.7)] * 2)
+    losses[:, [0, 4]] = 1.702  # far from the parabola, and from its best point
     found = fit(rates, losses)
-    assert found.settings == (0.008, 0.016, 0.032)
-    assert found.optimum == pytest.approx(0.017)
+    assert found.settings == (0.004, 0.008, 0.016)
+    assert found.optimum == pytest.approx(0.0085)
 
 
 def test_a_setting_is_read_off_the_parabola_through_all_points():

@@ -11,8 +11,11 @@ from lab import ablate, experiment, in_new_process, write_corpus, write_yaml
 from harness.data.config import DataConfig
 from harness.data.text import kept
 from harness.errors import ConfigError
+from harness.experiments.find_run import find_run
 from harness.experiments.loading import load_experiment
 from harness.experiments.resolve import resolve
+from harness.store.experiments import ExperimentStore
+from harness.store.runs import RunStore
 
 KEY = "train.optimizer.lr"
 GRID = [0.05, 0.1, 0.2, 0.4]
@@ -126,6 +129,24 @@ def test_curves_are_those_of_the_chosen_setting(whole):
     assert set(curves["run_id"]) == set(expected)
 
 
+def test_a_run_that_is_named_by_arm_and_seed_is_that_of_the_chosen_setting(whole):
+    _, plan, runs = whole
+    results = whole.folder / "results"
+    found = find_run("small/gelu/2", RunStore(results), ExperimentStore(results))
+    chosen = plan["arms"]["gelu"]["tuning"]["chosen"]
+    row = runs[(runs["arm"] == "gelu") & (runs["seed"] == 2) & (runs["setting"] == chosen)]
+    assert [found.run_id] == row["run_id"].tolist()
+    trial = find_run("small/gelu/1000000", RunStore(results), ExperimentStore(results))
+    assert trial.run_id in set(runs[runs["purpose"] == "tuning"]["run_id"])
+
+
+def test_the_list_of_runs_tells_trials_and_settings_apart(whole):
+    out = ablate("results", "small", results=whole.folder / "results").out
+    rows = [line.split() for line in out.splitlines() if "gelu" in line]
+    assert ["gelu", "tuning", "0.05", "1000000", "done"] in [row[:5] for row in rows]
+    assert ["gelu", "report", "0.2", "3", "done"] in [row[:5] for row in rows]
+
+
 def test_nothing_is_trained_twice_and_a_second_run_changes_nothing(whole, corpus, tmp_path):
     _, plan, runs = whole
     shutil.copytree(whole.folder, tmp_path, dirs_exist_ok=True)
@@ -159,20 +180,31 @@ def test_a_plan_foresees_the_report(corpus, plan):
     assert len(planned.expected) == 2 * 4 * 3
 
 
-def test_a_rate_ten_times_too_small_is_refused_at_the_edge_and_found_by_extending(corpus, tmp_path):
-    small = {"train": {"optimizer": {"lr": 0.02}}}
-    arms = {"gelu": {"variant": {"ffn": "gelu"}, **small}, "swiglu": {}}
-    fixed = tuned(corpus, arms=arms, tune={KEY: {"extend": 0}})
-    ended, plan, _ = done(tmp_path / "fixed", fixed)
+TOO_SMALL = {
+    "gelu": {"variant": {"ffn": "gelu"}, "train": {"optimizer": {"lr": 0.02}}},
+    "swiglu": {},
+}
+
+
+def test_a_rate_ten_times_too_small_is_refused_at_the_edge(corpus, tmp_path):
+    data = tuned(corpus, arms=TOO_SMALL, tune={KEY: {"extend": 0}, "seeds": 1})
+    ended, plan, _ = done(tmp_path, data)
     assert plan["arms"]["gelu"]["tuning"]["at_edge"]
     said = " ".join(ended.out.split())
     assert "gelu against swiglu is refused: gelu is at the edge of its tuning grid (0.04," in said
     assert "the largest of 4 tried" in said
     assert "is worse than" not in said and "is better than" not in said
-    _, plan, _ = done(tmp_path / "extended", tuned(corpus, arms=arms))
+
+
+def test_a_rate_ten_times_too_small_is_found_by_extending(corpus, tmp_path):
+    tune = {KEY: {}, "seeds": 1, "protocol": "best"}
+    _, plan, runs = done(tmp_path, tuned(corpus, arms=TOO_SMALL, tune=tune))
     tuning = plan["arms"]["gelu"]["tuning"]
     assert not tuning["at_edge"] and tuning["tried"][:5] == [0.005, 0.01, 0.02, 0.04, 0.08]
     assert tuning["chosen"] >= 0.08
+    of_gelu = runs[(runs["arm"] == "gelu") & (runs["purpose"] == "tuning")]
+    assert of_gelu["trial"].tolist() == list(range(len(tuning["tried"])))
+    assert of_gelu["setting"].tolist() == tuning["tried"]
 
 
 def test_a_poisoned_report_changes_no_choice(whole, tmp_path, tmp_path_factory):
