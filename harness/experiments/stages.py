@@ -77,7 +77,8 @@ def _extended(resolved: Resolved, planner: RunPlanner, arm: str, tuning: Tuning)
     tune = resolved.tune
     if not (tune and isinstance(tune.search, Grid) and tune.protocol == "fitted"):
         return tuning
-    return extend_report(tune.search, tuning, partial(_losses, resolved, planner, arm))
+    start = own_value(planner.arms[arm].arm.train, tune.search.key)
+    return extend_report(tune.search, start, tuning, partial(_losses, resolved, planner, arm))
 
 
 def _report_settings(tuning: Tuning | None) -> Sequence[Setting | None]:

@@ -22,7 +22,8 @@ Loss = Callable[[Setting], float | None]
 
 Losses = Callable[[Setting], Sequence[float] | None]
 """The same for every seed of the report."""
-AROUND = 3  # settings of a report that is fitted: the best one and its neighbours
+AROUND = 3  # settings of a report that is fitted
+HALF = 0.5  # of a step of the grid, between them
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Tuning:
     chosen: Setting | None = None
     edge: Setting | None = None
     report: Sequence[Setting] = field(default=())
+    around: Sequence[float] = field(default=())
+    """Where on the grid the report is, in powers of its factor."""
 
     def to_dict(self, tune: Tune) -> dict[str, Any]:
         """Write it for the record of a plan; settings of one key are written as their values."""
@@ -65,11 +68,13 @@ def choose(tune: Tune, start: float, loss: Loss) -> Tuning:
 def search_grid(grid: Grid, start: float, loss: Loss, *, fitted: bool) -> Tuning:
     """Take the best point of a grid, extending it while the best lies at its edge.
 
-    One point is added at a time, beyond the side on which the best lies. The report is at the best
-    and, to be fitted, at its two neighbours; at the best alone if that is still at the edge.
+    One point is added at a time, beyond the side on which the best lies. The report, to be fitted,
+    is at the half step nearest to the optimum that the trials show and at half a step on either
+    side: so near, a parabola tells the loss also where it rises steeply on one side. It is at the
+    best alone if that is still at the edge.
     """
 
-    def at(exponent: int) -> Setting:
+    def at(exponent: float) -> Setting:
         return {grid.key: grid.value(start, exponent)}
 
     exponents = list(grid.exponents)
@@ -84,27 +89,43 @@ def search_grid(grid: Grid, start: float, loss: Loss, *, fitted: bool) -> Tuning
             break
         exponents.append(lowest - 1 if best == lowest else highest + 1)
     edge = at(best) if best in (lowest, highest) else None
-    around = (best - 1, best, best + 1) if fitted and edge is None else (best,)
-    return Tuning([at(e) for e in exponents], at(best), edge, [at(e) for e in around])
+    around: tuple[float, ...] = (best,)
+    if fitted and edge is None:
+        centre = best + nearest_half(known[best - 1], known[best], known[best + 1])
+        around = (centre - HALF, centre, centre + HALF)
+    return Tuning([at(e) for e in exponents], at(best), edge, [at(e) for e in around], around)
 
 
-def extend_report(grid: Grid, tuning: Tuning, losses: Losses) -> Tuning:
+def nearest_half(left: float, lowest: float, right: float) -> float:
+    """Return where a parabola through three losses a step apart is lowest: -1/2, 0 or 1/2.
+
+    A side that diverged pushes it to the other one.
+    """
+    if math.isinf(left) or math.isinf(right):
+        return HALF * (math.isinf(left) - math.isinf(right))
+    curvature = left - 2 * lowest + right
+    return HALF * round((left - right) / (2 * curvature) / HALF) if curvature else 0.0
+
+
+def extend_report(grid: Grid, start: float, tuning: Tuning, losses: Losses) -> Tuning:
     """Report at one more value while its neighbour shows that the arm's best may lie beyond.
 
     At most as often as the grid may be extended; if that does not suffice, the arm is at an edge.
     """
-    report = list(tuning.report)
+    report, around = list(tuning.report), list(tuning.around)
     while True:
         columns = [losses(setting) for setting in report]
         known = [column for column in columns if column is not None]
         side = better_beyond(np.array(known).T) if len(known) == len(columns) else 0
         if not side:
-            return replace(tuning, report=report)
-        outermost = report[0] if side < 0 else report[-1]
+            return replace(tuning, report=report, around=around)
+        outermost = 0 if side < 0 else -1
         if len(report) >= AROUND + grid.extend:
-            return replace(tuning, report=report, edge=outermost)
-        new = {grid.key: grid.value(outermost[grid.key], side)}
-        report = [new, *report] if side < 0 else [*report, new]
+            return replace(tuning, report=report, around=around, edge=report[outermost])
+        beyond = around[outermost] + side * HALF
+        where = 0 if side < 0 else len(report)
+        around.insert(where, beyond)
+        report.insert(where, {grid.key: grid.value(start, beyond)})
 
 
 def _best_draw(space: Space, loss: Loss) -> Tuning:

@@ -16,6 +16,7 @@ Protocol = Literal["fitted", "best"]
 
 FIRST_SEED = 1_000_000  # tuning seeds are far from those that answer the question
 SIGNIFICANT = 12  # digits of a value of a grid, so that 0.004 / 4 is 0.001
+BETWEEN = 3  # of one between two of them: where exactly it lies does not matter
 PART = "train."
 LEAST_POINTS = 4
 
@@ -59,9 +60,10 @@ class Grid:
         """The first points of it: one more below the start than above, if they are even."""
         return range(-(self.points // 2), self.points - self.points // 2)
 
-    def value(self, start: float, exponent: int) -> float:
-        """Return a point of the grid around a value."""
-        return float(f"{start * self.factor**exponent:.{SIGNIFICANT}g}")
+    def value(self, start: float, exponent: float) -> float:
+        """Return a point of the grid around a value; between two points a short number."""
+        digits = SIGNIFICANT if exponent == round(exponent) else BETWEEN
+        return float(f"{start * self.factor**exponent:.{digits}g}")
 
 
 @dataclass(frozen=True)

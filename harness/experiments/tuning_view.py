@@ -18,7 +18,7 @@ def tuning_lines(plan: ExperimentPlan) -> Iterator[str]:
     trials = f"{tune['points'] or tune['trials']} trials of the {names}"
     extended = f", up to {tune['extend']} more while the best lies at an edge"
     around = {
-        "fitted": "a parabola through the best and its neighbours",
+        "fitted": "a parabola through three settings half a step apart around the best",
         "best": "the best alone, whose error all seeds of an arm share",
     }
     yield (

@@ -21,6 +21,7 @@ from harness.experiments.tuning_config import Grid
 KEY = "train.optimizer.lr"
 CURVATURE, ASYMMETRY = 0.018, -0.003  # of a doubling: squared and cubed
 SD = 0.01  # of a run, between seeds
+WALL = 0.16  # as measured with LayerNorm: at twice the best rate the loss is 0.2 higher
 FARTHEST = 8  # doublings
 
 
@@ -34,6 +35,7 @@ class World:
     between_arms: float = 0.5  # of that, the share that all arms of a seed have
     same_optimum: bool = True
     curvature: float = CURVATURE
+    wall: float = 0.0  # how steeply losses rise half a doubling beyond the optimum
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,10 @@ DEFAULT = Protocol()
 
 def losses_of(world, n_seeds, optima, rng):
     """Return losses by arm, seed and doublings from the rate that the grid is built around."""
-    rates = np.arange(-FARTHEST, FARTHEST + 1)
+    rates = np.arange(-2 * FARTHEST, 2 * FARTHEST + 1) / 2
     away = rates - optima[:, None]
     surface = world.curvature * away**2 + ASYMMETRY * np.clip(away, -3, 2) ** 3
+    surface += world.wall * np.maximum(away - 0.5, 0) ** 2
     arms = len(optima)
     alike, own = world.between_rates * world.between_arms, 1 - world.between_arms
     noise = alike**0.5 * rng.standard_normal((1, n_seeds, 1))
@@ -64,14 +67,19 @@ def losses_of(world, n_seeds, optima, rng):
     return surface[:, None, :] + SD * noise
 
 
+def place(setting):
+    """Return where the losses of a setting stand: there are two a doubling."""
+    return round(2 * np.log2(setting[KEY])) + 2 * FARTHEST
+
+
 def values_of(tuning: Tuning, losses: np.ndarray, grid: Grid, protocol: Protocol):
     """Return an arm's value at each report seed, and whether its verdicts are refused."""
 
     def at(setting):
-        return losses[:, round(np.log2(setting[KEY])) + FARTHEST]
+        return losses[:, place(setting)]
 
     if protocol.fitted and tuning.edge is None:
-        tuning = extend_report(grid, tuning, at)
+        tuning = extend_report(grid, 1.0, tuning, at)
     refused = tuning.edge is not None and protocol.refuses
     if len(tuning.report) == 1:
         return at(tuning.chosen), refused
@@ -97,7 +105,7 @@ def claims(world, protocol, rng):
         chosen = search_grid(
             grid,
             1.0,
-            lambda s, of_arm=of_arm: float(of_arm[round(np.log2(s[KEY])) + FARTHEST]),
+            lambda s, of_arm=of_arm: float(of_arm[place(s)]),
             fitted=protocol.fitted,
         )
         found.append(values_of(chosen, of_report, grid, protocol))
@@ -124,21 +132,23 @@ def highest(share, n_experiments):
 
 
 WORLDS = [
-    World(n_seeds=n, n_arms=arms, between_rates=shared, same_optimum=same)
+    World(n_seeds=n, n_arms=arms, between_rates=shared, same_optimum=same, wall=wall)
     for n, arms in ((4, 2), (6, 2), (6, 4))
     for shared in (0.0, 0.6, 0.9)
     for same in (True, False)
+    for wall in (0.0, WALL)
 ]
+ALIKE = World(between_rates=0.9, between_arms=0.9, same_optimum=False, wall=WALL)
 
 
-@pytest.mark.parametrize("world", WORLDS[::5], ids=str)
+@pytest.mark.parametrize("world", [*WORLDS[::7], ALIKE], ids=str)
 def test_fitted_minima_of_equal_arms_are_rarely_claimed_to_differ(world):
     assert false_claims(world, DEFAULT, 1200) <= highest(0.06, 1200)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("curvature", [0.006, CURVATURE, 0.04])
-@pytest.mark.parametrize("world", WORLDS, ids=str)
+@pytest.mark.parametrize("world", [*WORLDS, ALIKE], ids=str)
 def test_fitted_minima_are_claimed_to_differ_in_at_most_six_percent(world, curvature):
     assert false_claims(replace(world, curvature=curvature), DEFAULT, 20_000) <= 0.06
 

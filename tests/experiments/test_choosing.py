@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from harness.experiments.tuning import Tuning, draws, extend_report, search_grid
+from harness.experiments.tuning import draws, extend_report, search_grid
 from harness.experiments.tuning_config import Grid, Range, Space, read_tune
 
 KEY = "train.optimizer.lr"
@@ -31,12 +31,33 @@ def test_one_missing_loss_keeps_the_choice_open():
     assert found.chosen is None
 
 
-@pytest.mark.parametrize("best", [2e-3, 4e-3])
-def test_the_best_within_the_grid_is_chosen_and_reported_with_its_neighbours(best):
+@pytest.mark.parametrize(
+    ("best", "report"), [(2e-3, [1.41e-3, 2e-3, 2.83e-3]), (4e-3, [2.83e-3, 4e-3, 5.66e-3])]
+)
+def test_the_best_within_the_grid_is_chosen_and_reported_with_half_a_step_around(best, report):
     found = search_grid(GRID, 4e-3, loss_around(best), fitted=True)
     assert found.chosen == {KEY: best} and found.edge is None
-    assert rates(found.report) == [best / 2, best, 2 * best]
+    assert rates(found.report) == report
     assert len(found.tried) == 4
+
+
+@pytest.mark.parametrize(
+    ("losses", "report"),
+    [
+        ((1.9, 1.787, 1.747, 1.751), [4e-3, 5.66e-3, 8e-3]),
+        ((1.9, 1.751, 1.747, 1.750), [2.83e-3, 4e-3, 5.66e-3]),
+        ((1.9, 1.748, 1.747, 1.950), [2e-3, 2.83e-3, 4e-3]),
+        ((1.9, 1.748, 1.747, math.inf), [2e-3, 2.83e-3, 4e-3]),
+        ((1.9, math.inf, 1.747, 1.748), [4e-3, 5.66e-3, 8e-3]),
+        ((1.9, 1.747, 1.747, 1.747), [1.41e-3, 2e-3, 2.83e-3]),
+    ],
+)
+def test_the_report_is_around_the_optimum_that_the_trials_show(losses, report):
+    """Where one side rises steeply, or diverged, it stays away from there."""
+    by_rate = dict(zip([1e-3, 2e-3, 4e-3, 8e-3], losses, strict=True))
+    found = search_grid(GRID, 4e-3, lambda setting: by_rate[setting[KEY]], fitted=True)
+    assert rates(found.report) == report
+    assert found.chosen in found.report
 
 
 def test_the_grid_grows_by_one_point_beyond_the_side_of_the_best():
@@ -73,7 +94,9 @@ def test_the_best_alone_is_reported_if_nothing_is_fitted():
     assert rates(found.report) == [2e-3]
 
 
-CHOSEN = Tuning([], {KEY: 4e-3}, None, [{KEY: 2e-3}, {KEY: 4e-3}, {KEY: 8e-3}])
+START = 4e-3
+CHOSEN = search_grid(GRID, START, loss_around(START), fitted=True)
+REPORT = [2.83e-3, 4e-3, 5.66e-3]
 
 
 def report_around(best, known=lambda rate: True):
@@ -88,29 +111,29 @@ def report_around(best, known=lambda rate: True):
 
 
 def test_a_report_with_the_best_in_its_middle_stays_as_it_is():
-    assert rates(extend_report(GRID, CHOSEN, report_around(4e-3)).report) == [2e-3, 4e-3, 8e-3]
+    assert rates(extend_report(GRID, START, CHOSEN, report_around(4e-3)).report) == REPORT
 
 
 def test_a_report_that_is_not_done_stays_as_it_is():
-    waiting = report_around(0.1, lambda rate: rate < 8e-3)
-    assert rates(extend_report(GRID, CHOSEN, waiting).report) == [2e-3, 4e-3, 8e-3]
+    waiting = report_around(0.1, lambda rate: rate < 5e-3)
+    assert rates(extend_report(GRID, START, CHOSEN, waiting).report) == REPORT
 
 
-def test_a_report_grows_towards_a_neighbour_that_is_better():
-    found = extend_report(GRID, CHOSEN, report_around(0.016))
-    assert rates(found.report) == [2e-3, 4e-3, 8e-3, 0.016, 0.032] and found.edge is None
-    found = extend_report(GRID, CHOSEN, report_around(1e-3))
-    assert rates(found.report) == [5e-4, 1e-3, 2e-3, 4e-3, 8e-3]
-    asked_for = extend_report(GRID, CHOSEN, report_around(0.016, lambda rate: rate < 0.01))
-    assert rates(asked_for.report) == [2e-3, 4e-3, 8e-3, 0.016]
+def test_a_report_grows_by_half_steps_towards_what_is_better():
+    found = extend_report(GRID, START, CHOSEN, report_around(0.01))
+    assert rates(found.report) == [*REPORT, 8e-3, 0.0113, 0.016] and found.edge is None
+    found = extend_report(GRID, START, CHOSEN, report_around(1.5e-3))
+    assert rates(found.report) == [1e-3, 1.41e-3, 2e-3, *REPORT]
+    asked_for = extend_report(GRID, START, CHOSEN, report_around(0.01, lambda rate: rate < 7e-3))
+    assert rates(asked_for.report) == [*REPORT, 8e-3]
 
 
 def test_a_report_that_may_not_grow_further_is_at_an_edge():
-    found = extend_report(GRID, CHOSEN, report_around(10.0))
-    assert len(found.report) == 3 + GRID.extend and found.edge == {KEY: 0.128}
+    found = extend_report(GRID, START, CHOSEN, report_around(10.0))
+    assert len(found.report) == 3 + GRID.extend and found.edge == {KEY: 0.0226}
     fixed = Grid(KEY, 2.0, 4, 0)
-    found = extend_report(fixed, CHOSEN, report_around(1e-3))
-    assert len(found.report) == 3 and found.edge == {KEY: 2e-3}
+    found = extend_report(fixed, START, CHOSEN, report_around(1e-3))
+    assert len(found.report) == 3 and found.edge == {KEY: 2.83e-3}
 
 
 def test_draws_are_the_same_every_time_and_fill_their_ranges():
