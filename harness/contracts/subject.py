@@ -13,7 +13,7 @@ import torch
 from pydantic.fields import FieldInfo
 from torch import Tensor
 
-from harness.core.causality import lively
+from harness.core.causality import moved
 from harness.core.model import LanguageModel
 from harness.core.slots import SLOTS
 from harness.core.spec import BASELINE, VariantSpec
@@ -52,8 +52,8 @@ class Subject:
         return VariantSpec.read({**TINY, **self.partners, **filled, **changes})
 
     def model(self, **changes: Any) -> LanguageModel:
-        """Build that model, lively."""
-        return lively(LanguageModel(self.spec(**changes)))
+        """Build that model, with lively weights."""
+        return moved(LanguageModel(self.spec(**changes)).initialize(0))
 
 
 def subjects() -> list[Subject]:

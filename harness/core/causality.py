@@ -84,7 +84,10 @@ def _leak_at(
     model: LanguageModel, tokens: Tensor, at: int, form: str, edited: float, shortened: float
 ) -> Leak | None:
     whole = _outputs(model, tokens, form)
-    for other, rounding in ((_replaced(tokens, model, at), edited), (tokens[:, :at], shortened)):
+    changes = [(_replaced(tokens, model, at), edited)]
+    if form != "training":  # dropout of another shape draws other masks
+        changes.append((tokens[:, :at], shortened))
+    for other, rounding in changes:
         seen = _outputs(model, other, form)
         for name in (name for name in whole if name in seen):
             if not whole[name].isfinite().all():  # a fault of another kind, which training tells
@@ -106,7 +109,8 @@ def _replaced(tokens: Tensor, model: LanguageModel, at: int) -> Tensor:
 def _outputs(model: LanguageModel, tokens: Tensor, form: str) -> dict[str, Tensor]:
     """Return what every slot gives for each token, in the order of computing."""
     caches = model.new_caches(*tokens.shape) if form == "cached" else None
-    with _recorded(model, tokens.shape[1]) as seen:
+    with _recorded(model, tokens.shape[1]) as seen, torch.random.fork_rng():
+        torch.manual_seed(0)  # so that dropout is the same in all passes
         model(tokens, caches=caches)
     return seen
 
@@ -142,15 +146,19 @@ def _slot_of(model: LanguageModel, name: str) -> str:
     return next(found, "head")
 
 
-@torch.no_grad()
 def lively(model: LanguageModel) -> LanguageModel:
     """Give a model weights that let everything through, in place: the usual start hides mistakes.
 
-    Matrices are so large that a sublayer adds about as much as there is, and vectors, such as the
-    weights of norms, are moved by up to a half.
+    Matrices are so large that a sublayer adds about as much as there is.
     """
     init = Init(std=min(0.3, 1.7 * model.spec.dims.d_model**-0.5))
     initialize(model, init, model.spec.dims.n_layers, seed=0)
+    return moved(model)
+
+
+@torch.no_grad()
+def moved(model: LanguageModel) -> LanguageModel:
+    """Move what does not start random, such as the weights of norms, by up to a half; in place."""
     generator = torch.Generator().manual_seed(2)
     for parameter in model.parameters():
         if parameter.ndim < 2:
