@@ -53,7 +53,7 @@ class Subject:
 
     def model(self, **changes: Any) -> LanguageModel:
         """Build that model, with lively weights."""
-        return moved(LanguageModel(self.spec(**changes)).initialize(0))
+        return lively(LanguageModel(self.spec(**changes)))
 
 
 def subjects() -> list[Subject]:
@@ -112,6 +112,11 @@ def _values(about: FieldInfo) -> list[Any]:
     if get_origin(about.annotation) is Literal:
         return list(get_args(about.annotation))
     return about.examples or []
+
+
+def lively(model: LanguageModel) -> LanguageModel:
+    """Initialise a model as its variant says, and move what does not start random."""
+    return moved(model.initialize(0))
 
 
 def tokens(n_rows: int = 2, length: int = LENGTH, seed: int = 3) -> Tensor:
