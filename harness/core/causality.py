@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Int
@@ -22,6 +22,12 @@ SHORTENED = 1e-4
 """The same where the number of tokens differs, and kernels with it."""
 
 
+Form = Literal["training", "inference", "cached"]
+FORMS: tuple[Form, ...] = get_args(Form)
+WITHOUT_CACHE: tuple[Form, ...] = ("training", "inference")
+"""Those in which losses are measured; a component may lack the other one."""
+
+
 @dataclass(frozen=True)
 class Leak:
     """The first output, in the order of computing, that depends on a later token."""
@@ -32,8 +38,8 @@ class Leak:
     """Which slot it fills, `head` for the logits."""
     position: int
     """Outputs before this position have changed with tokens from it on."""
-    form: str
-    """In which form of the model: `training`, `inference` or `cached`."""
+    form: Form
+    """In which form of the model."""
     change: float
     """Relative to the largest output."""
 
@@ -50,6 +56,7 @@ def find_leak(
     tokens: Int[Tensor, "B T"],
     positions: Sequence[int],
     *,
+    forms: Sequence[Form] = FORMS,
     edited: float = EDITED,
     shortened: float = SHORTENED,
 ) -> Leak | None:
@@ -63,13 +70,14 @@ def find_leak(
         model: With weights that let things through: after training, or drawn large.
         tokens: Rows of tokens.
         positions: Where to cut, from 1 to below T.
+        forms: Which of them: a loss is measured without caches.
         edited: Relative change that is rounding where tokens are replaced.
         shortened: The same where they are taken away.
     """
     was_training, spec = model.training, model.spec
     model.spec = replace(spec, dropout=0.0)  # its masks depend on how many tokens there are
     try:
-        for form in ("training", "inference", "cached"):
+        for form in forms:
             model.train(form == "training")
             for position in positions:
                 if leak := _leak_at(model, tokens, position, form, edited, shortened):
@@ -81,7 +89,7 @@ def find_leak(
 
 
 def _leak_at(
-    model: LanguageModel, tokens: Tensor, at: int, form: str, edited: float, shortened: float
+    model: LanguageModel, tokens: Tensor, at: int, form: Form, edited: float, shortened: float
 ) -> Leak | None:
     whole = _outputs(model, tokens, form)
     changes = [(_replaced(tokens, model, at), edited)]
@@ -178,5 +186,5 @@ def refuse_leak(spec: VariantSpec, longest: int) -> None:
     generator = torch.Generator().manual_seed(0)
     tokens = torch.randint(spec.dims.vocab_size, (2, length), generator=generator)
     positions = sorted({1, length // 2, length - 1})
-    if leak := find_leak(lively(LanguageModel(spec)), tokens, positions):
+    if leak := find_leak(lively(LanguageModel(spec)), tokens, positions, forms=WITHOUT_CACHE):
         raise AblateError(f"{leak}; a loss that knows the answer is no loss")

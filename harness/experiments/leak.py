@@ -10,7 +10,7 @@ from rich.console import Console
 from torch import Tensor
 
 from harness.analysis.compare import suspicious
-from harness.core.causality import Leak, find_leak, lively
+from harness.core.causality import WITHOUT_CACHE, Leak, find_leak, lively
 from harness.core.model import LanguageModel
 from harness.data.config import DataConfig
 from harness.data.dataset import load_dataset
@@ -69,7 +69,7 @@ def leak_report(plan: ExperimentPlan, arm: str, runs: RunStore) -> LeakReport:
     model, weights = _trained(plan, arm, runs) or (lively(LanguageModel(spec)), "drawn at random")
     n_rows, length = tokens.shape
     positions = tuple(sorted({1, length // 4, length // 2, length - 1} - {0}))
-    leak = find_leak(model, tokens, positions)
+    leak = find_leak(model, tokens, positions, forms=WITHOUT_CACHE)
     return LeakReport(arm, leak, weights, n_rows, length, positions)
 
 
