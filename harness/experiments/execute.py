@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from harness.core.causality import refuse_leak
 from harness.core.cost import measure_cost
 from harness.core.model import LanguageModel
 from harness.core.slots import PRECISION
@@ -34,6 +35,8 @@ from harness.training.loop import Training
 from harness.training.machine import forget_peak_memory, training_peak
 from harness.training.measurement import Measurement
 from harness.training.randomness import address
+
+LARGE = 50_000_000  # parameters; of more, no second model is made to look for leaks in it
 
 
 def execute(run: RunConfig, attempt: Attempt, how: Execution) -> Status:
@@ -79,6 +82,8 @@ def _train(run: RunConfig, attempt: Attempt, how: Execution, last: list[Measurem
     dataset, model = load_dataset(run.data), _new_model(run, device)
     cost = measure_cost(run.variant, config.seq_len)
     flops = training_flops(run.variant, config, cost)
+    if run.component_folders and cost.params < LARGE:
+        refuse_leak(run.variant, config.seq_len)
     order = batches(dataset, config.batch_size, config.seq_len, run.seed_of("data"), device)
     norms = {"start": gradient_norms(model, *order[0])}
     begin = partial(

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 
 from harness.analysis.two_stage import seeds_after_pilot
-from harness.core.causality import refuse_leak
 from harness.core.cost import measure_cost, training_bytes
 from harness.core.match import AXES, Matched, match
 from harness.errors import AblateError, ConfigError, Problem
@@ -26,8 +25,6 @@ from harness.store.shared import shared_with
 from harness.store.tables import collect
 from harness.training.environment import environment_class, total_memory
 from harness.training.flops import training_flops
-
-LARGE = 500_000_000  # bytes; models whose training needs more are not built only to be tested
 
 
 def make_plan(
@@ -109,8 +106,6 @@ def _plan_arm(
             goal = AXES[axis][1](target.matched.cost)
             matched = match(arm.variant, goal, axis, tolerance, seq_len, by)
         flops = training_flops(matched.spec, arm.train, matched.cost)
-        if resolved.component_folders and memory < LARGE:
-            refuse_leak(matched.spec, seq_len)
     except ConfigError as error:
         raise error.within("variant") from None
     except AblateError as error:

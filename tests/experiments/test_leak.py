@@ -45,17 +45,19 @@ def own_components(tmp_path):
         (folder / f"{name}.py").write_text(LEAKY.format(name=name, least=least))
 
 
-@pytest.mark.parametrize("command", [["plan"], ["run", "--inline"]])
-def test_a_component_of_ones_own_that_looks_ahead_is_refused_before_training(
-    small, tmp_path, own_components, command
+def test_a_component_of_ones_own_that_looks_ahead_fails_before_its_first_step(
+    small, tmp_path, own_components
 ):
+    """In the run's own process: what goes wrong there costs that run alone."""
     arms = {"leaky": {"variant": {"ffn": "leaks"}}, "plain": {}}
-    data = small(arms=arms, baseline="plain", components=["own"])
-    file = write_yaml(tmp_path / "x.yaml", data)
-    ended = ablate(command[0], file, *command[1:], results=tmp_path / "results")
-    assert ended.code == 2
-    assert "x.yaml" in ended.err and "blocks.0.ffn (ffn) looks ahead" in ended.err
-    assert attempts(tmp_path / "results") == []
+    data = small(arms=arms, baseline="plain", components=["own"], seeds=1)
+    results = tmp_path / "results"
+    ended = ablate("run", write_yaml(tmp_path / "x.yaml", data), "--inline", results=results)
+    assert ended.code == 1
+    assert "blocks.0.ffn (ffn) looks ahead" in ended.out and "is refused" in ended.out
+    by_status = {attempt.status: attempt for attempt in attempts(results)}
+    assert set(by_status) == {"failed", "done"}
+    assert by_status["failed"].read_curve() == []
 
 
 @pytest.fixture
