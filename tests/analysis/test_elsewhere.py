@@ -40,8 +40,8 @@ def test_the_verdict_is_that_of_our_own_runs(write, make_plan, make_runs):
 
 
 def test_a_committed_experiment_judged_from_its_csv_has_the_same_intervals(tmp_path):
-    tables = ExperimentStore(ROOT / "results").open("norm")
-    file = tmp_path / "norm.csv"
+    tables = ExperimentStore(ROOT / "results").open("position")
+    file = tmp_path / "position.csv"
     tables.runs.to_csv(file, index=False)
     baseline, metric = tables.plan["baseline"], tables.plan["metric"]
     plan, runs = read_runs(file, Asked(metric=metric, baseline=baseline))
