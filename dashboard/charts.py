@@ -17,10 +17,10 @@ from dashboard.marks import (
     trials,
 )
 from dashboard.theme import NEUTRAL, TEMPLATE, ArmStyle
-from harness.analysis.contrasts import Contrast
-from harness.analysis.sensitivity import Sensitivity
-from harness.analysis.titles import title
-from harness.analysis.traces import CurveView, Trace
+from harness.analysis.verdicts.contrasts import Contrast
+from harness.analysis.verdicts.sensitivity import Sensitivity
+from harness.analysis.words.titles import title
+from harness.analysis.words.traces import CurveView, Trace
 
 _PIXELS_PER_CONTRAST, _PIXELS_FOR_AXES = 56, 96
 _NEUTRAL_STYLE = ArmStyle(NEUTRAL, "solid")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from harness.analysis.compare import Comparison, compare
-from harness.analysis.values import report_runs
+from harness.analysis.statistics.values import report_runs
+from harness.analysis.verdicts.compare import Comparison, compare
 from harness.errors import AblateError
 from harness.store.errors import StoreError
 from harness.store.experiments import ExperimentStore

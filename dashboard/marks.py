@@ -7,10 +7,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard.theme import NEUTRAL, ArmStyle
-from harness.analysis.contrasts import Contrast
-from harness.analysis.sensitivity import Sensitivity
-from harness.analysis.traces import Trace
-from harness.analysis.words import difference_words, interval_name, interval_words
+from harness.analysis.verdicts.contrasts import Contrast
+from harness.analysis.verdicts.sensitivity import Sensitivity
+from harness.analysis.words.traces import Trace
+from harness.analysis.words.words import difference_words, interval_name, interval_words
 
 _LONGEST_LABEL = 40
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from dashboard.data import Experiment
-from harness.analysis.columns import all_columns
+from harness.analysis.words.columns import all_columns
 from harness.report.document import Table
 from harness.report.words import changes_words
 

@@ -61,11 +61,11 @@ def plan(
     file: File, overrides: Overrides = None, results: Results = None, as_json: Json = False
 ) -> None:
     """Show arms, matched sizes, costs, time and what the seeds can resolve; train nothing."""
-    from harness.analysis.history import history_of
-    from harness.experiments.estimate import estimate_seconds
-    from harness.experiments.loading import load_experiment
-    from harness.experiments.plan_view import condition_view, plan_dict, plan_view
-    from harness.experiments.power import resolution
+    from harness.analysis.verdicts.history import history_of
+    from harness.experiments.planning.estimate import estimate_seconds
+    from harness.experiments.planning.loading import load_experiment
+    from harness.experiments.planning.plan_view import condition_view, plan_dict, plan_view
+    from harness.experiments.planning.power import resolution
 
     runs, experiments = _stores(results)
     main = load_experiment(file, overrides or [])
@@ -97,14 +97,14 @@ def run(
     results: Results = None,
 ) -> None:
     """Train what is missing and print the verdicts. Exit code 1 if a run failed or diverged."""
-    from harness.analysis.answers import main_and_conditions
-    from harness.analysis.effects_view import effects_tables
-    from harness.analysis.holds_view import holds_tables
-    from harness.analysis.multiplier_view import multiplier_lines
-    from harness.analysis.rendering import comparison_tables
-    from harness.experiments.loading import load_experiment
-    from harness.experiments.run import HowToRun
-    from harness.experiments.run_conditions import run_file
+    from harness.analysis.effects.answers import main_and_conditions
+    from harness.analysis.words.effects_view import effects_tables
+    from harness.analysis.words.holds_view import holds_tables
+    from harness.analysis.words.multiplier_view import multiplier_lines
+    from harness.analysis.words.rendering import comparison_tables
+    from harness.experiments.planning.loading import load_experiment
+    from harness.experiments.running.run import HowToRun
+    from harness.experiments.running.run_conditions import run_file
 
     runs, experiments = _stores(results)
     how = HowToRun(workers, threads, inline, checkpoint_seconds)
@@ -138,8 +138,13 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a single run without an experiment; it is kept, found and taken up like any other."""
-    from harness.experiments.execution import Execution
-    from harness.experiments.single import load_single, single_dict, single_view, train_single
+    from harness.experiments.running.execution import Execution
+    from harness.experiments.running.single import (
+        load_single,
+        single_dict,
+        single_view,
+        train_single,
+    )
     from harness.store.status import Status
 
     runs, _ = _stores(results)
@@ -179,15 +184,15 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Print the verdicts of an experiment from its stored tables, or of runs made elsewhere."""
-    from harness.analysis.answers import main_and_conditions
-    from harness.analysis.effects_view import effects_dict, effects_tables
-    from harness.analysis.elsewhere import Asked
-    from harness.analysis.holds_view import holds_dict, holds_tables
-    from harness.analysis.multiplier_view import multiplier_lines, multipliers_dict
-    from harness.analysis.rendering import comparison_tables
-    from harness.analysis.speedup import speedup_lines
-    from harness.analysis.summary import comparison_dict
-    from harness.experiments.named_experiment import open_named
+    from harness.analysis.effects.answers import main_and_conditions
+    from harness.analysis.effects.speedup import speedup_lines
+    from harness.analysis.verdicts.elsewhere import Asked
+    from harness.analysis.words.effects_view import effects_dict, effects_tables
+    from harness.analysis.words.holds_view import holds_dict, holds_tables
+    from harness.analysis.words.multiplier_view import multiplier_lines, multipliers_dict
+    from harness.analysis.words.rendering import comparison_tables
+    from harness.analysis.words.summary import comparison_dict
+    from harness.experiments.planning.named_experiment import open_named
 
     experiments = _stores(results)[1]
     asked = Asked(metric, baseline, maximise, alpha, practical)
@@ -265,7 +270,7 @@ def results(
     as_json: Json = False,
 ) -> None:
     """List the stored experiments, or the runs of one."""
-    from harness.experiments.listing import experiments_view, runs_view, tidy_csv
+    from harness.experiments.showing.listing import experiments_view, runs_view, tidy_csv
     from harness.report.exports import latex_table
 
     runs, experiments = _stores(root)
@@ -311,7 +316,7 @@ def components(
     from harness.core.registry import use_folder
     from harness.core.slots import SLOTS
     from harness.errors import unknown
-    from harness.experiments.components_view import components_view
+    from harness.experiments.showing.components_view import components_view
 
     for own in folder or []:
         use_folder(own)
@@ -334,7 +339,7 @@ def cost(
     as_json: Json = False,
 ) -> None:
     """Price a variant: parameters, FLOPs and cache bytes, without allocating weights."""
-    from harness.experiments.pricing import price, price_table
+    from harness.experiments.showing.pricing import price, price_table
 
     priced = price(preset, changes or [], seq_len)
     echo(priced if as_json else price_table(priced))
@@ -354,9 +359,9 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show the inside of a variant (modules, parameters, one forward pass), or a finished run."""
-    from harness.experiments.anatomy import anatomy, anatomy_view
-    from harness.experiments.find_run import find_run, is_run
-    from harness.experiments.run_view import describe_run, run_view
+    from harness.experiments.showing.anatomy import anatomy, anatomy_view
+    from harness.experiments.showing.find_run import find_run, is_run
+    from harness.experiments.showing.run_view import describe_run, run_view
 
     runs, experiments = _stores(results)
     if changes and "=" not in changes[0] and is_run(changes[0], runs):
@@ -394,8 +399,8 @@ def export_command(
     """Write a run or a preset as a Qwen3 checkpoint for transformers and what reads its format."""
     import torch
 
-    from harness.experiments.exporting import plan_preset, plan_run
-    from harness.experiments.find_run import find_run, is_run
+    from harness.experiments.showing.exporting import plan_preset, plan_run
+    from harness.experiments.showing.find_run import find_run, is_run
 
     runs, experiments = _stores(results)
     numbers = getattr(torch, dtype)
@@ -418,7 +423,7 @@ def import_command(
     as_json: Json = False,
 ) -> None:
     """Check a Qwen3 checkpoint and say what it is here: its variant in YAML, and its cost."""
-    from harness.experiments.importing import checkpoint_view, describe_checkpoint
+    from harness.experiments.showing.importing import checkpoint_view, describe_checkpoint
 
     found = describe_checkpoint(folder)
     echo(found if as_json else checkpoint_view(found))
@@ -432,7 +437,7 @@ def new_experiment(
     ),
 ) -> None:
     """Write a small experiment that runs as it is, to be edited."""
-    from harness.experiments.scaffold import new_experiment as write
+    from harness.experiments.files.scaffold import new_experiment as write
 
     path = write(name, folder)
     echo(f"{path}\nablate plan {path}")
@@ -446,7 +451,7 @@ def new_component(
     ),
 ) -> None:
     """Copy the slot's baseline component under a new name, to be changed."""
-    from harness.experiments.scaffold import new_component as write
+    from harness.experiments.files.scaffold import new_component as write
 
     where = "" if folder == Path("variants") else f" --folder {folder}"
     slot = component.partition("/")[0]
@@ -462,8 +467,8 @@ def clean(
     results: Results = None,
 ) -> None:
     """Free space: remove attempts that failed, diverged or stopped halfway."""
-    from harness.experiments.clean import removable
-    from harness.experiments.listing import removable_table
+    from harness.experiments.showing.clean import removable
+    from harness.experiments.showing.listing import removable_table
 
     runs, experiments = _stores(results)
     found = list(removable(runs, experiments, orphans))

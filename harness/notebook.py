@@ -20,8 +20,8 @@ from harness.data.batches import batches
 from harness.data.config import DataConfig
 from harness.data.dataset import Dataset, load_dataset
 from harness.errors import AblateError
-from harness.experiments.resolve import with_preset
-from harness.experiments.scoring import evaluator_on
+from harness.experiments.question.resolve import with_preset
+from harness.experiments.running.scoring import evaluator_on
 from harness.training.config import TrainConfig
 from harness.training.environment import choose_device
 from harness.training.flops import training_flops

@@ -21,8 +21,8 @@ from ruamel.yaml import YAML
 
 ABLATE = [sys.executable, "-m", "harness.cli"]
 ROOT = Path(__file__).resolve().parents[1]
-MODULES = ("harness.cli", "harness.experiments.local", "harness.experiments.run")
-PRELOAD = [*MODULES, "harness.analysis.rendering", "torch._dynamo", "lab"]
+MODULES = ("harness.cli", "harness.experiments.running.local", "harness.experiments.running.run")
+PRELOAD = [*MODULES, "harness.analysis.words.rendering", "torch._dynamo", "lab"]
 WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "and", "sleeps"]
 
 
@@ -151,8 +151,8 @@ def curve_of(run):
     """Train a planned run in this process and return the losses of its curve."""
     import torch
 
-    from harness.experiments.execution import Execution
-    from harness.experiments.local import run_inline
+    from harness.experiments.running.execution import Execution
+    from harness.experiments.running.local import run_inline
     from harness.store.runs import RunStore
 
     with tempfile.TemporaryDirectory() as folder:

@@ -12,18 +12,18 @@ import torch
 from lab import ROOT, write_yaml
 from ruamel.yaml import YAML
 
-from harness.analysis.arms import mean_words
-from harness.analysis.compare import compare
 from harness.analysis.units import count, size
-from harness.analysis.words import difference_words, interval_words
+from harness.analysis.verdicts.arms import mean_words
+from harness.analysis.verdicts.compare import compare
+from harness.analysis.words.words import difference_words, interval_words
 from harness.core.model import LanguageModel
 from harness.core.slots import SLOTS
 from harness.data.config import DataConfig
 from harness.data.corpora import CORPUS
 from harness.data.splits import SPLIT
 from harness.data.tokenizers import TOKENIZER
-from harness.experiments.config import Experiment
-from harness.experiments.loading import load_experiment
+from harness.experiments.planning.loading import load_experiment
+from harness.experiments.question.config import Experiment
 from harness.store.experiments import ExperimentStore
 from harness.training.budget import Budget
 from harness.training.config import TrainConfig

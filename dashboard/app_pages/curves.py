@@ -8,8 +8,8 @@ from dashboard.data import LOST, Experiment, positions
 from dashboard.text import literal
 from dashboard.theme import arm_styles
 from dashboard.widgets import chosen_experiments
-from harness.analysis.titles import title
-from harness.analysis.traces import MOST_POINTS, SPREADS, CurveView, traces
+from harness.analysis.words.titles import title
+from harness.analysis.words.traces import MOST_POINTS, SPREADS, CurveView, traces
 from harness.store.errors import StoreError
 
 _XS = {"tokens": "tokens", "FLOPs": "flops", "seconds": "seconds", "steps": "step"}

@@ -11,14 +11,14 @@ from dashboard.tables import arm_table, words_table
 from dashboard.text import literal
 from dashboard.theme import arm_styles
 from dashboard.widgets import chosen_experiments, picked
-from harness.analysis.answers import main_and_conditions
-from harness.analysis.holds import held
-from harness.analysis.holds_view import holds_lines
-from harness.analysis.multiplier_view import multipliers
-from harness.analysis.seeds import seed_differences
-from harness.analysis.sentences import sentence
-from harness.analysis.verdict import Verdict
-from harness.analysis.words import interval_name
+from harness.analysis.effects.answers import main_and_conditions
+from harness.analysis.effects.holds import held
+from harness.analysis.statistics.verdict import Verdict
+from harness.analysis.words.holds_view import holds_lines
+from harness.analysis.words.multiplier_view import multipliers
+from harness.analysis.words.seeds import seed_differences
+from harness.analysis.words.sentences import sentence
+from harness.analysis.words.words import interval_name
 from harness.report.conditions import condition_table
 from harness.report.document import Table
 from harness.report.factors import effect_tables

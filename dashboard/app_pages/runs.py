@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard.tables import run_table
 from dashboard.widgets import chosen_experiments
-from harness.analysis.titles import title
+from harness.analysis.words.titles import title
 
 experiments = chosen_experiments()
 arms = list(dict.fromkeys(arm for experiment in experiments for arm in experiment.plan["arms"]))

@@ -8,9 +8,9 @@ from dashboard.tables import words_table
 from dashboard.text import literal
 from dashboard.theme import arm_styles
 from dashboard.widgets import chosen_experiments
-from harness.analysis.sensitivity import Sensitivity, of_report, of_tuning
-from harness.analysis.titles import title
-from harness.analysis.tuning import setting_name
+from harness.analysis.verdicts.sensitivity import Sensitivity, of_report, of_tuning
+from harness.analysis.verdicts.tuning import setting_name
+from harness.analysis.words.titles import title
 from harness.report.tuning import choice_table
 
 

@@ -15,7 +15,7 @@ from harness.core.context import Context
 from harness.core.model import LanguageModel
 from harness.core.spec import VariantSpec
 from harness.errors import AblateError
-from harness.experiments.overrides import apply_overrides
+from harness.experiments.files.overrides import apply_overrides
 
 # The first is what the others are compared with.
 KINDS = ("gqa", "{name: gqa, window: 256}", "linear", "gated_delta")

@@ -170,7 +170,7 @@ def bench_arms_command(
 ) -> None:
     """Time how fast the arms of an experiment answer, and keep it beside its other costs."""
     from harness.bench.arms import arms_view, bench_arms
-    from harness.experiments.named_experiment import experiment_name
+    from harness.experiments.planning.named_experiment import experiment_name
     from harness.store.experiments import ExperimentStore
     from harness.store.latency import write_latency
     from harness.store.root import results_root

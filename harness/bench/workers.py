@@ -6,10 +6,10 @@ from pathlib import Path
 
 import torch
 
-from harness.experiments.execution import Execution
-from harness.experiments.local import run_workers
-from harness.experiments.plan import make_plan
-from harness.experiments.resolve import resolve
+from harness.experiments.planning.plan import make_plan
+from harness.experiments.question.resolve import resolve
+from harness.experiments.running.execution import Execution
+from harness.experiments.running.local import run_workers
 from harness.store.runs import RunStore
 from harness.store.status import Status
 

@@ -9,8 +9,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from harness.core.spec import VariantSpec
-from harness.experiments.named_variant import named_variant
-from harness.experiments.overrides import apply_overrides
+from harness.experiments.files.overrides import apply_overrides
+from harness.experiments.showing.named_variant import named_variant
 from harness.training.environment import choose_device
 
 SIZES: dict[str, Any] = {

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from harness.analysis.compare import compare
-from harness.analysis.holds import Under
-from harness.analysis.multiplier_view import multipliers
+from harness.analysis.effects.holds import Under
+from harness.analysis.verdicts.compare import compare
+from harness.analysis.words.multiplier_view import multipliers
 from harness.report.conditions import conditions
 from harness.report.costs import costs
 from harness.report.design import design, question, settings

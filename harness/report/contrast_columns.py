@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from harness.analysis.compare import Comparison
-from harness.analysis.contrasts import Contrast
-from harness.analysis.costs import signed_percent
-from harness.analysis.multiplier import Multiplier
+from harness.analysis.effects.multiplier import Multiplier
 from harness.analysis.units import decimals_for
-from harness.analysis.words import difference_words, interval_words, narrow_words, p_words
+from harness.analysis.verdicts.compare import Comparison
+from harness.analysis.verdicts.contrasts import Contrast
+from harness.analysis.verdicts.costs import signed_percent
+from harness.analysis.words.words import difference_words, interval_words, narrow_words, p_words
 from harness.report.trade import multiplier_words
 from harness.report.words import number, setting_words
 from harness.store.tables import Plan

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from harness.analysis.arms import mean_words
-from harness.analysis.columns import all_columns
-from harness.analysis.compare import Comparison, Evaluations
-from harness.analysis.intervals import LEVEL_OF_MEANS
-from harness.analysis.multiplier import Multiplier
+from harness.analysis.effects.multiplier import Multiplier
+from harness.analysis.statistics.intervals import LEVEL_OF_MEANS
 from harness.analysis.units import percent
+from harness.analysis.verdicts.arms import mean_words
+from harness.analysis.verdicts.compare import Comparison, Evaluations
+from harness.analysis.words.columns import all_columns
 from harness.report.document import Section, Table
 from harness.report.trade import front_table, multiplier_table
 from harness.store.experiments import ExperimentTables

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from harness.analysis.costs import signed_percent
 from harness.analysis.units import percent
+from harness.analysis.verdicts.costs import signed_percent
 from harness.report.document import Block, Bullets, Facts, Section, Table
 from harness.report.words import changes_words, number, setting_words
 from harness.store.tables import Plan

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from harness.analysis.compare import compare
-from harness.analysis.summary import comparison_dict
+from harness.analysis.verdicts.compare import compare
+from harness.analysis.words.summary import comparison_dict
 from harness.report.costs import cost_table
 from harness.report.latex import latex
 from harness.report.verdicts import verdict_table

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from harness.analysis.designed import INTERACTION, MAIN
-from harness.analysis.effects import Effect, analysis_of_variance, effects
-from harness.analysis.effects_view import design_lines
-from harness.analysis.titles import title
+from harness.analysis.effects.designed import INTERACTION, MAIN
+from harness.analysis.effects.effects import Effect, analysis_of_variance, effects
 from harness.analysis.units import percent
+from harness.analysis.words.effects_view import design_lines
+from harness.analysis.words.titles import title
 from harness.report.charts.intervals import IntervalRow, interval_chart
 from harness.report.document import Block, Bullets, Figure, Section, Table
 from harness.report.words import difference_and_interval

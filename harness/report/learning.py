@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from harness.analysis.arms import mean_words
-from harness.analysis.compare import Comparison
-from harness.analysis.intervals import LEVEL_OF_MEANS
-from harness.analysis.seeds import values_by_seed
-from harness.analysis.titles import title
-from harness.analysis.traces import CurveView, Trace, traces
+from harness.analysis.statistics.intervals import LEVEL_OF_MEANS
 from harness.analysis.units import percent
+from harness.analysis.verdicts.arms import mean_words
+from harness.analysis.verdicts.compare import Comparison
+from harness.analysis.words.seeds import values_by_seed
+from harness.analysis.words.titles import title
+from harness.analysis.words.traces import CurveView, Trace, traces
 from harness.report.charts.intervals import IntervalRow, interval_chart
 from harness.report.charts.lines import Line, Point, line_chart
 from harness.report.document import Figure, Section

@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from harness.analysis.compare import Comparison
-from harness.analysis.holds import Under
+from harness.analysis.effects.holds import Under
 from harness.analysis.units import count
+from harness.analysis.verdicts.compare import Comparison
 from harness.quantities import format_count, format_duration
 from harness.report.document import Code, Facts, Paragraph, Section
 from harness.report.words import listed

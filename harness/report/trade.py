@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from harness.analysis.compare import Comparison
-from harness.analysis.costs import NEGLIGIBLE
-from harness.analysis.multiplier import Multiplier
-from harness.analysis.pareto import COSTS, ParetoArm, pareto
+from harness.analysis.effects.multiplier import Multiplier
+from harness.analysis.effects.pareto import COSTS, ParetoArm, pareto
+from harness.analysis.verdicts.compare import Comparison
+from harness.analysis.verdicts.costs import NEGLIGIBLE
 from harness.report.document import Table
 from harness.store.tables import Plan
 

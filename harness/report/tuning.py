@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from harness.analysis.sensitivity import Sensitivity, of_report, of_tuning
-from harness.analysis.titles import title
-from harness.analysis.tuning import setting_name
-from harness.analysis.values import ArmFit, fit_of
+from harness.analysis.statistics.values import ArmFit, fit_of
+from harness.analysis.verdicts.sensitivity import Sensitivity, of_report, of_tuning
+from harness.analysis.verdicts.tuning import setting_name
+from harness.analysis.words.titles import title
 from harness.report.charts.lines import Line, line_chart
 from harness.report.document import Block, Bullets, Figure, Section, Table
 from harness.report.style import arm_classes

@@ -4,15 +4,20 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from harness.analysis.compare import Comparison
-from harness.analysis.contrasts import Contrast
-from harness.analysis.multiplier import Multiplier
-from harness.analysis.power import POWER
-from harness.analysis.seeds import seed_differences
-from harness.analysis.sentences import sentence
-from harness.analysis.titles import title
-from harness.analysis.verdict import Verdict
-from harness.analysis.words import difference_words, interval_name, interval_words, narrow_name
+from harness.analysis.effects.multiplier import Multiplier
+from harness.analysis.statistics.power import POWER
+from harness.analysis.statistics.verdict import Verdict
+from harness.analysis.verdicts.compare import Comparison
+from harness.analysis.verdicts.contrasts import Contrast
+from harness.analysis.words.seeds import seed_differences
+from harness.analysis.words.sentences import sentence
+from harness.analysis.words.titles import title
+from harness.analysis.words.words import (
+    difference_words,
+    interval_name,
+    interval_words,
+    narrow_name,
+)
 from harness.report.charts.intervals import IntervalRow, interval_chart
 from harness.report.contrast_columns import CLAIM, Words, contrast_columns
 from harness.report.document import Block, Bullets, Claim, Figure, Section, Table

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from harness.analysis.answers import main_and_conditions
+from harness.analysis.effects.answers import main_and_conditions
 from harness.report.build import build_report
 from harness.report.charts.svg import standalone
 from harness.report.document import Report

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.analysis.contrasts import Contrast
-from harness.analysis.verdict import Verdict
-from harness.analysis.words import difference_words, interval_words
-from harness.experiments.run import Outcome as Answer
+from harness.analysis.statistics.verdict import Verdict
+from harness.analysis.verdicts.contrasts import Contrast
+from harness.analysis.words.words import difference_words, interval_words
+from harness.experiments.running.run import Outcome as Answer
 from harness.validation.finding import Finding, Outcome
 
 FOLDER = Path("experiments/validation")

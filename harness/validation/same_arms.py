@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
-from harness.analysis.compare import compare
-from harness.analysis.contrasts import Contrast
+from harness.analysis.verdicts.compare import compare
+from harness.analysis.verdicts.contrasts import Contrast
 from harness.store.tables import Plan
 from harness.validation.finding import Finding, Outcome
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.experiments.loading import load_experiment
-from harness.experiments.run import HowToRun, run_experiment
-from harness.experiments.run import Outcome as Answer
+from harness.experiments.planning.loading import load_experiment
+from harness.experiments.running.run import HowToRun, run_experiment
+from harness.experiments.running.run import Outcome as Answer
 from harness.store.experiments import ExperimentStore
 from harness.store.runs import RunStore
 from harness.validation.cache_bytes import check_cache_bytes

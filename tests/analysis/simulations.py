@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.analysis.blocks import Estimates, judge_family
-from harness.analysis.evaluation import shared_error
-from harness.analysis.power import Question
-from harness.analysis.two_stage import seeds_wanted, stretched
+from harness.analysis.statistics.blocks import Estimates, judge_family
+from harness.analysis.statistics.power import Question
+from harness.analysis.statistics.two_stage import seeds_wanted, stretched
+from harness.analysis.verdicts.evaluation import shared_error
 
 ALPHA = 0.05
 RHOS, SEEDS, ARMS = (0.0, 0.5, 0.9), (4, 5, 10), (2, 5)

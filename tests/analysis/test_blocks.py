@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.analysis.blocks import judge_family
+from harness.analysis.statistics.blocks import judge_family
 
 PAIR = ((-1.0, 1.0),)
 BASELINE = ((-1.0, 1.0, 0.0), (-1.0, 0.0, 1.0))

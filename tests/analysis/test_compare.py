@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.compare import compare
-from harness.analysis.critical import reference
-from harness.analysis.verdict import Verdict
+from harness.analysis.statistics.critical import reference
+from harness.analysis.statistics.verdict import Verdict
+from harness.analysis.verdicts.compare import compare
 
 NOISE = np.array([0.001, -0.002, 0.0015, -0.0005, 0.0])
 BASE = 1.9 + np.array([0.0, 0.01, 0.02, 0.015, 0.005])

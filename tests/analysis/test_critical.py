@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.analysis.critical import BORROWED, moderated, reference
+from harness.analysis.statistics.critical import BORROWED, moderated, reference
 
 
 def against_first(k):

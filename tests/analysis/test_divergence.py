@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from harness.analysis.compare import compare
-from harness.analysis.divergence import Diverged, diverged, exact_p
-from harness.analysis.families import Pair
-from harness.analysis.sentences import sentence
+from harness.analysis.statistics.families import Pair
+from harness.analysis.verdicts.compare import compare
+from harness.analysis.verdicts.divergence import Diverged, diverged, exact_p
+from harness.analysis.words.sentences import sentence
 
 PAIR = Pair("mqa - gqa", "mqa", "gqa")
 

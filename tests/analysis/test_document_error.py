@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.compare import compare
-from harness.analysis.evaluation import PairedDocuments, shared_error
+from harness.analysis.verdicts.compare import compare
+from harness.analysis.verdicts.evaluation import PairedDocuments, shared_error
 
 N_SEEDS, N_DOCUMENTS = 5, 40
 

@@ -8,11 +8,11 @@ import pytest
 from rich.console import Console
 from scipy import stats
 
-from harness.analysis.blocks import judge_family
-from harness.analysis.designed import effects_in
-from harness.analysis.effects import analysis_of_variance, effects
-from harness.analysis.effects_view import design_lines, effects_dict, effects_tables
-from harness.analysis.values import seed_values
+from harness.analysis.effects.designed import effects_in
+from harness.analysis.effects.effects import analysis_of_variance, effects
+from harness.analysis.statistics.blocks import judge_family
+from harness.analysis.statistics.values import seed_values
+from harness.analysis.words.effects_view import design_lines, effects_dict, effects_tables
 
 SEEDS = range(6)
 TWO = {"heads": ["mha", "mqa"], "ffn": ["swiglu", "gelu"]}

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from lab import ROOT, ablate
 
-from harness.analysis.compare import compare
-from harness.analysis.elsewhere import Asked, read_runs
-from harness.analysis.sentences import sentence
-from harness.analysis.verdict import Verdict
+from harness.analysis.statistics.verdict import Verdict
+from harness.analysis.verdicts.compare import compare
+from harness.analysis.verdicts.elsewhere import Asked, read_runs
+from harness.analysis.words.sentences import sentence
 from harness.errors import AblateError
 from harness.store.experiments import ExperimentStore
 

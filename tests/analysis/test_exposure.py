@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from harness.analysis.compare import compare
-from harness.analysis.exposure import Exposure, exposure_notes
-from harness.analysis.rendering import comparison_tables
-from harness.analysis.summary import comparison_dict
+from harness.analysis.verdicts.compare import compare
+from harness.analysis.verdicts.exposure import Exposure, exposure_notes
+from harness.analysis.words.rendering import comparison_tables
+from harness.analysis.words.summary import comparison_dict
 
 BASE = 1.9 + np.array([0.0, 0.01, 0.02, 0.015, 0.005])
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.history import History, history_of
-from harness.experiments.power import resolution
+from harness.analysis.verdicts.history import History, history_of
+from harness.experiments.planning.power import resolution
 from harness.store.experiments import ExperimentTables
 
 PAIR = {"gqa": None, "mqa": None}

@@ -7,10 +7,10 @@ import pytest
 from rich.console import Console
 from scipy import stats
 
-from harness.analysis.compare import compare
-from harness.analysis.holds import Under, held, settings_of_scales
-from harness.analysis.holds_view import holds_dict, holds_lines, holds_tables, trends
-from harness.analysis.trend import trend
+from harness.analysis.effects.holds import Under, held, settings_of_scales
+from harness.analysis.effects.trend import trend
+from harness.analysis.verdicts.compare import compare
+from harness.analysis.words.holds_view import holds_dict, holds_lines, holds_tables, trends
 
 NOISE = 1e-3
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.analysis.intervals import correlation, estimate
+from harness.analysis.statistics.intervals import correlation, estimate
 
 
 def _holds(values, level, truth=0.0):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.analysis.compare import compare
+from harness.analysis.verdicts.compare import compare
 
 RNG = np.random.default_rng(8)
 VALUES = {arm: 1.9 + 0.01 * RNG.standard_normal(8) for arm in ("a", "b", "c", "d")}

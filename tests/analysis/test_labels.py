@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from harness.analysis.compare import compare, suspicious
-from harness.analysis.sentences import sentence
+from harness.analysis.verdicts.compare import compare, suspicious
+from harness.analysis.words.sentences import sentence
 
 GQA = 1.9 + np.array([0.0, 0.01, 0.02, 0.015, 0.005])
 NOISE = np.array([0.001, -0.002, 0.0015, -0.0005, 0.0])

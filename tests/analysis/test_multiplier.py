@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from harness.analysis.compare import compare
-from harness.analysis.decayed import Decayed, decayed_points
-from harness.analysis.holds import Under
-from harness.analysis.multiplier import multiplier
-from harness.analysis.multiplier_view import multiplier_lines, multipliers_dict
+from harness.analysis.effects.decayed import Decayed, decayed_points
+from harness.analysis.effects.holds import Under
+from harness.analysis.effects.multiplier import multiplier
+from harness.analysis.verdicts.compare import compare
+from harness.analysis.words.multiplier_view import multiplier_lines, multipliers_dict
 
 SHARES = (0.25, 0.5, 1.0)
 SLOPE = -0.1  # of the loss, for e times the compute

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from harness.analysis.compare import compare
-from harness.analysis.pareto import COSTS, pareto
+from harness.analysis.effects.pareto import COSTS, pareto
+from harness.analysis.verdicts.compare import compare
 
 NOISE = 2e-3
 

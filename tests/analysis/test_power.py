@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from harness.analysis.blocks import judge_family
-from harness.analysis.power import Question
+from harness.analysis.statistics.blocks import judge_family
+from harness.analysis.statistics.power import Question
 
 PAIR = ((1.0, -1.0),)
 AGAINST_FIRST = ((-1.0, 1.0, 0.0, 0.0), (-1.0, 0.0, 1.0, 0.0), (-1.0, 0.0, 0.0, 1.0))

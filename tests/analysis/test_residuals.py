@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from harness.analysis.compare import compare
-from harness.analysis.residuals import residual_lines, share_of_margin
+from harness.analysis.verdicts.compare import compare
+from harness.analysis.verdicts.residuals import residual_lines, share_of_margin
 
 
 @pytest.fixture

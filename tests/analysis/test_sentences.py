@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from harness.analysis.compare import compare
-from harness.analysis.costs import cost_differences
-from harness.analysis.rendering import comparison_tables
-from harness.analysis.sentences import sentence
-from harness.analysis.summary import comparison_dict, summary_frame
+from harness.analysis.verdicts.compare import compare
+from harness.analysis.verdicts.costs import cost_differences
+from harness.analysis.words.rendering import comparison_tables
+from harness.analysis.words.sentences import sentence
+from harness.analysis.words.summary import comparison_dict, summary_frame
 
 BASE = 1.9 + np.array([0.0, 0.01, 0.02, 0.015, 0.005])
 COST = {"params": 1_000_000, "train_flops_per_token": 7_934_000, "cache_bytes": 12_400}

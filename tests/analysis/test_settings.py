@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from harness.analysis.settings import setting_differences, shared_settings
+from harness.analysis.verdicts.settings import setting_differences, shared_settings
 
 ARM = {
     "train": {

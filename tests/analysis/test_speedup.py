@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from harness.analysis.speedup import shares_spent, speedup, speedup_lines, spent_until
+from harness.analysis.effects.speedup import shares_spent, speedup, speedup_lines, spent_until
 
 
 def curve(arm, seed, losses, every=10):

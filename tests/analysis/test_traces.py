@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.intervals import estimate
-from harness.analysis.traces import MOST_POINTS, CurveView, thin, traces
+from harness.analysis.statistics.intervals import estimate
+from harness.analysis.words.traces import MOST_POINTS, CurveView, thin, traces
 
 STEPS, SEEDS = (50, 100, 150), range(5)
 

@@ -12,11 +12,11 @@ from functools import cache
 import numpy as np
 import pytest
 
-from harness.analysis.blocks import judge_family
-from harness.analysis.families import Family, Pair
-from harness.analysis.values import fit, read_at
-from harness.experiments.tuning import Tuning, extend_report, search_grid
-from harness.experiments.tuning_config import Grid
+from harness.analysis.statistics.blocks import judge_family
+from harness.analysis.statistics.families import Family, Pair
+from harness.analysis.statistics.values import fit, read_at
+from harness.experiments.planning.tuning import Tuning, extend_report, search_grid
+from harness.experiments.question.tuning_config import Grid
 
 KEY = "train.optimizer.lr"
 CURVATURE, ASYMMETRY = 0.018, -0.003  # of a doubling: squared and cubed

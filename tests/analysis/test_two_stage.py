@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from harness.analysis.blocks import judge_family
-from harness.analysis.two_stage import seeds_after_pilot
+from harness.analysis.statistics.blocks import judge_family
+from harness.analysis.statistics.two_stage import seeds_after_pilot
 
 SPREAD = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
 

@@ -4,9 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.compare import compare
-from harness.analysis.tuning import tuning_objection, tuning_words
-from harness.analysis.values import (
+from harness.analysis.statistics.values import (
     better_beyond,
     fit,
     fit_of,
@@ -14,7 +12,9 @@ from harness.analysis.values import (
     report_runs,
     seed_values,
 )
-from harness.analysis.verdict import Verdict
+from harness.analysis.statistics.verdict import Verdict
+from harness.analysis.verdicts.compare import compare
+from harness.analysis.verdicts.tuning import tuning_objection, tuning_words
 
 RATES = [0.002, 0.004, 0.008]
 TUNE = {"key": "train.optimizer.lr", "keys": ["train.optimizer.lr"], "seeds": [10**6, 10**6 + 1]}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.analysis.verdict import Verdict, judge
+from harness.analysis.statistics.verdict import Verdict, judge
 from harness.errors import AblateError
 
 

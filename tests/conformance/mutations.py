@@ -44,7 +44,7 @@ MODEL, ATTEND, MASKS, COUNTS, QUANTIZE, ROUTING, DRAW, SPEC = (
 FOREIGN, FROM_CONFIG, CHECKPOINT = (
     f"harness/interop/{n}.py" for n in ("foreign", "from_config", "checkpoint")
 )
-ANATOMY, ORDER = "harness/experiments/anatomy.py", "harness/data/order.py"
+ANATOMY, ORDER = "harness/experiments/showing/anatomy.py", "harness/data/order.py"
 GRADIENTS, EVALUATION = "harness/training/gradients.py", "harness/training/evaluation.py"
 LOOP = "harness/training/loop.py"
 OPTIMIZER_GROUPS, MUON_STEP, NEWTON_SCHULZ = (

@@ -9,13 +9,13 @@ import torch
 from lab import ROOT
 from page import PAGE, names, table
 
-from harness.analysis.compare import compare
-from harness.analysis.speedup import speedup
-from harness.analysis.verdict import Verdict
+from harness.analysis.effects.speedup import speedup
+from harness.analysis.statistics.verdict import Verdict
+from harness.analysis.verdicts.compare import compare
 from harness.contracts.subject import distance
 from harness.core.catalogue import section
 from harness.core.slots import NORM, SLOTS
-from harness.experiments.loading import load_experiment
+from harness.experiments.planning.loading import load_experiment
 from harness.store.experiments import ExperimentStore
 
 CLAIMS = table("they say")

@@ -9,9 +9,9 @@ from dashboard.charts import curve_figure, difference_figure, position_figure
 from dashboard.data import ExperimentStore, load, positions
 from dashboard.marks import label
 from dashboard.theme import COLOURS, arm_styles
-from harness.analysis.seeds import seed_differences
-from harness.analysis.titles import title
-from harness.analysis.traces import CurveView, traces
+from harness.analysis.words.seeds import seed_differences
+from harness.analysis.words.titles import title
+from harness.analysis.words.traces import CurveView, traces
 
 NOTHING = pd.DataFrame(columns=["arm", "seed", "x", "y", "status"])
 

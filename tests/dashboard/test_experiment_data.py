@@ -6,9 +6,9 @@ from synthetic_store import write_experiment
 
 from dashboard.data import load, load_all, losses
 from dashboard.tables import arm_table, run_table
-from harness.analysis.arms import mean_words
-from harness.analysis.compare import compare
-from harness.analysis.rendering import arm_table as terminal_table
+from harness.analysis.verdicts.arms import mean_words
+from harness.analysis.verdicts.compare import compare
+from harness.analysis.words.rendering import arm_table as terminal_table
 from harness.errors import AblateError
 from harness.store.experiments import ExperimentStore
 

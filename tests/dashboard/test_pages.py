@@ -10,8 +10,8 @@ import pytest
 from synthetic_store import QUESTION
 
 from dashboard.text import literal
-from harness.analysis.compare import compare
-from harness.analysis.summary import comparison_dict
+from harness.analysis.verdicts.compare import compare
+from harness.analysis.words.summary import comparison_dict
 from harness.store.experiments import ExperimentStore
 
 ROOT = Path(__file__).resolve().parents[2]

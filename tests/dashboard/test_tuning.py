@@ -8,10 +8,10 @@ from stored import NOISE, OPTIMUM, write
 from dashboard.charts import difference_figure, sensitivity_figure
 from dashboard.data import load
 from dashboard.theme import COLOURS, arm_styles
-from harness.analysis.compare import compare
-from harness.analysis.seeds import seed_differences
-from harness.analysis.sensitivity import of_report, of_tuning
-from harness.analysis.values import fit_of
+from harness.analysis.statistics.values import fit_of
+from harness.analysis.verdicts.compare import compare
+from harness.analysis.verdicts.sensitivity import of_report, of_tuning
+from harness.analysis.words.seeds import seed_differences
 from harness.report.pages import html_page
 from harness.report.write import stored_report
 from harness.store.experiments import ExperimentStore

@@ -10,7 +10,7 @@ from harness.data.corpora import CORPUS
 from harness.data.dataset import DataConfig
 from harness.data.splits import SPLIT
 from harness.data.tokenizers import TOKENIZER
-from harness.experiments.loading import load_experiment
+from harness.experiments.planning.loading import load_experiment
 
 PAGE = (ROOT / "docs" / "data.md").read_text()
 BLOCKS = [YAML(typ="safe", pure=True).load(b.split("```")[0]) for b in PAGE.split("```yaml\n")[1:]]

@@ -2,8 +2,8 @@ import pytest
 import torch
 from lab import experiment, write_corpus
 
-from harness.experiments.plan import make_plan
-from harness.experiments.resolve import resolve
+from harness.experiments.planning.plan import make_plan
+from harness.experiments.question.resolve import resolve
 from harness.store.runs import RunStore
 
 CPU = torch.device("cpu")

@@ -13,9 +13,9 @@ import torch
 from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from harness.experiments.execute import execute
-from harness.experiments.execution import Execution
-from harness.experiments.run_config import RunConfig
+from harness.experiments.question.run_config import RunConfig
+from harness.experiments.running.execute import execute
+from harness.experiments.running.execution import Execution
 from harness.store.attempt import Attempt
 
 PHASES = ("forward", "step", "evaluation", "save", "resume", "end")

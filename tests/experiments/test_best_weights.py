@@ -8,10 +8,10 @@ from lab import ablate, attempts
 from safetensors.torch import load_file
 
 from harness.data.dataset import load_dataset
-from harness.experiments.find_run import find_run
-from harness.experiments.run_config import RunConfig
-from harness.experiments.run_model import load_run_model
-from harness.experiments.scoring import evaluator_of
+from harness.experiments.question.run_config import RunConfig
+from harness.experiments.running.run_model import load_run_model
+from harness.experiments.running.scoring import evaluator_of
+from harness.experiments.showing.find_run import find_run
 from harness.store.errors import StoreError
 from harness.store.experiments import ExperimentStore
 from harness.store.runs import RunStore

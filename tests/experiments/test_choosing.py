@@ -4,8 +4,9 @@ import math
 
 import pytest
 
-from harness.experiments.tuning import draws, extend_report, search_grid
-from harness.experiments.tuning_config import Grid, Range, Space, read_tune
+from harness.experiments.planning.tuning import extend_report, search_grid
+from harness.experiments.question.tuned_settings import draws
+from harness.experiments.question.tuning_config import Grid, Range, Space, read_tune
 
 KEY = "train.optimizer.lr"
 GRID = Grid(KEY, 2.0, 4, 4)

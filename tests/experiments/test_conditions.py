@@ -10,12 +10,12 @@ import torch
 from lab import ablate, experiment, write_yaml
 from test_plan import wide
 
-from harness.analysis.brackets import bracket_lines
-from harness.analysis.compare import compare
+from harness.analysis.effects.brackets import bracket_lines
+from harness.analysis.verdicts.compare import compare
 from harness.errors import AblateError
-from harness.experiments.conditions import confirmation, main_question, other_conditions
-from harness.experiments.loading import load_experiment
-from harness.experiments.resolve import resolve
+from harness.experiments.planning.loading import load_experiment
+from harness.experiments.question.conditions import confirmation, main_question, other_conditions
+from harness.experiments.question.resolve import resolve
 from harness.store.experiments import ExperimentStore
 from harness.store.runs import RunStore
 

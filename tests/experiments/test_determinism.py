@@ -8,8 +8,8 @@ import torch
 
 from harness.data.batches import batches
 from harness.data.dataset import load_dataset
-from harness.experiments.execution import Execution
-from harness.experiments.local import run_inline, run_workers
+from harness.experiments.running.execution import Execution
+from harness.experiments.running.local import run_inline, run_workers
 from harness.store.runs import RunStore
 from harness.store.status import Status
 

@@ -8,12 +8,12 @@ import torch
 from lab import ROOT, ablate, write_corpus, write_yaml
 
 from harness.errors import ConfigError
-from harness.experiments.complete import record_death
-from harness.experiments.execution import Execution
-from harness.experiments.loading import load_experiment
-from harness.experiments.local import run_inline, run_workers
-from harness.experiments.run_model import load_run_model
-from harness.experiments.scoring import evaluator_on
+from harness.experiments.planning.loading import load_experiment
+from harness.experiments.running.complete import record_death
+from harness.experiments.running.execution import Execution
+from harness.experiments.running.local import run_inline, run_workers
+from harness.experiments.running.run_model import load_run_model
+from harness.experiments.running.scoring import evaluator_on
 from harness.store.records import Result
 from harness.store.runs import RunStore
 from harness.store.status import Status

@@ -12,8 +12,8 @@ from harness.core.spec import VariantSpec
 from harness.data.config import DataConfig
 from harness.data.dataset import load_dataset
 from harness.errors import AblateError
-from harness.experiments.find_run import find_run
-from harness.experiments.run_model import load_run_model
+from harness.experiments.running.run_model import load_run_model
+from harness.experiments.showing.find_run import find_run
 from harness.interop.checkpoint import import_model
 from harness.store.experiments import ExperimentStore
 from harness.store.runs import RunStore

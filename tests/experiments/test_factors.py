@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from harness.errors import ConfigError
-from harness.experiments.factors import combinations
-from harness.experiments.fraction import regular_fraction
-from harness.experiments.plan_view import describe_changes
+from harness.experiments.planning.plan_view import describe_changes
+from harness.experiments.question.factors import combinations
+from harness.experiments.question.fraction import regular_fraction
 
 HEADS = {"mha": {"variant": {"attention": "mha"}}, "mqa": {"variant": {"attention": "mqa"}}}
 FFN = {"swiglu": None, "gelu": {"variant": {"ffn": "gelu"}}}

@@ -6,13 +6,14 @@ import pytest
 import torch
 from lab import ablate, attempts, write_yaml
 
-from harness.experiments import final_scoring, measure
-from harness.experiments.estimate import estimate_seconds
-from harness.experiments.execution import Execution
-from harness.experiments.local import run_inline, run_workers
-from harness.experiments.run_model import load_run_model
-from harness.experiments.scoring import evaluator_of
-from harness.experiments.tables import refresh_tables
+from harness.experiments.planning import final_scoring
+from harness.experiments.planning.estimate import estimate_seconds
+from harness.experiments.running import measure
+from harness.experiments.running.execution import Execution
+from harness.experiments.running.local import run_inline, run_workers
+from harness.experiments.running.run_model import load_run_model
+from harness.experiments.running.scoring import evaluator_of
+from harness.experiments.running.tables import refresh_tables
 from harness.store.experiments import ExperimentStore
 from harness.store.runs import RunStore
 from harness.store.status import Status
@@ -193,7 +194,7 @@ def test_what_a_failed_training_leaves_is_not_measured(precisions, run, store, m
 
 
 def test_a_process_that_dies_measuring_is_recorded(precisions, plan, store, tmp_path):
-    from harness.experiments.complete import outcome, record_death
+    from harness.experiments.running.complete import outcome, record_death
 
     data = precisions(arms={"fp32": {}, "int8": infer("int8")})
     planned = plan(data)

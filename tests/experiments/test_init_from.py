@@ -9,9 +9,9 @@ from harness.core.model import LanguageModel
 from harness.core.spec import VariantSpec
 from harness.data.dataset import load_dataset
 from harness.errors import AblateError, ConfigError
-from harness.experiments.execute import execute
-from harness.experiments.execution import Execution
-from harness.experiments.run_config import RunConfig
+from harness.experiments.question.run_config import RunConfig
+from harness.experiments.running.execute import execute
+from harness.experiments.running.execution import Execution
 from harness.interop.export import export_model
 from harness.store.runs import RunStore
 

@@ -11,8 +11,8 @@ import torch
 from killing import PHASES, n_steps, optimizer_of, seen, start
 from lab import experiment
 
-from harness.experiments.plan import make_plan
-from harness.experiments.resolve import resolve
+from harness.experiments.planning.plan import make_plan
+from harness.experiments.question.resolve import resolve
 from harness.store.runs import RunStore
 from harness.store.status import Status
 
@@ -32,7 +32,9 @@ N_STEPS, BETWEEN_SAVES = 40, 1  # of a hundred measurements of forty steps, each
 @pytest.fixture(scope="module")
 def context():
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["harness.experiments.local", "torch._dynamo", "killing"])
+    context.set_forkserver_preload(
+        ["harness.experiments.running.local", "torch._dynamo", "killing"]
+    )
     return context
 
 

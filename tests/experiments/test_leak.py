@@ -7,13 +7,13 @@ import torch
 from lab import ablate, attempts, write_yaml
 from rich.console import Console
 
-from harness.experiments.conditions import main_question
-from harness.experiments.leak import leak_report, look_for_leaks
-from harness.experiments.loading import Loaded
-from harness.experiments.plan import make_plan
-from harness.experiments.resolve import resolve
-from harness.experiments.run import HowToRun, run_experiment
-from harness.experiments.yaml_source import Source
+from harness.experiments.files.yaml_source import Source
+from harness.experiments.planning.loading import Loaded
+from harness.experiments.planning.plan import make_plan
+from harness.experiments.question.conditions import main_question
+from harness.experiments.question.resolve import resolve
+from harness.experiments.running.leak import leak_report, look_for_leaks
+from harness.experiments.running.run import HowToRun, run_experiment
 from harness.store.experiments import ExperimentStore
 from harness.store.runs import RunStore
 

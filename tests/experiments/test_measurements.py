@@ -6,11 +6,11 @@ import pytest
 import torch
 from rich.console import Console
 
-from harness.analysis.compare import compare
-from harness.analysis.rendering import arm_table
 from harness.analysis.units import size
-from harness.experiments.execution import Execution
-from harness.experiments.local import run_inline
+from harness.analysis.verdicts.compare import compare
+from harness.analysis.words.rendering import arm_table
+from harness.experiments.running.execution import Execution
+from harness.experiments.running.local import run_inline
 from harness.store.runs import RunStore
 from harness.store.tables import collect
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness.experiments.merge import merge
-from harness.experiments.resolve import with_preset
+from harness.experiments.files.merge import merge
+from harness.experiments.question.resolve import with_preset
 from variants.presets import PRESETS
 
 GQA = {"name": "gqa", "n_kv_heads": 2, "bias": True}

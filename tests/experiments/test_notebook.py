@@ -6,8 +6,8 @@ from lab import VARIANT, attempts, experiment, write_corpus
 
 from harness import notebook
 from harness.errors import AblateError, ConfigError
-from harness.experiments.execution import Execution
-from harness.experiments.local import run_inline
+from harness.experiments.running.execution import Execution
+from harness.experiments.running.local import run_inline
 from harness.notebook import load_data, new_model, train
 from harness.store.runs import RunStore
 

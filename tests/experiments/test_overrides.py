@@ -5,8 +5,8 @@ import copy
 import pytest
 
 from harness.errors import ConfigError
-from harness.experiments.overrides import apply_overrides, override
-from harness.experiments.yaml_source import read_yaml
+from harness.experiments.files.overrides import apply_overrides, override
+from harness.experiments.files.yaml_source import read_yaml
 
 EXPERIMENT = """\
 base:

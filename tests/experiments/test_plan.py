@@ -12,8 +12,8 @@ from harness.core.cost import measure_cost
 from harness.core.model import LanguageModel
 from harness.data.dataset import load_dataset
 from harness.errors import ConfigError
-from harness.experiments.plan_view import plan_view
-from harness.experiments.prepared import prepare
+from harness.experiments.planning.plan_view import plan_view
+from harness.experiments.planning.prepared import prepare
 
 WIDE = {**VARIANT, "d_model": 32, "d_ff": 256}
 FACTORS = {

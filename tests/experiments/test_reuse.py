@@ -7,13 +7,13 @@ import pytest
 import torch
 from lab import ablate, attempts, curve_of, in_new_process, statuses, write_corpus, write_yaml
 
-from harness.experiments import run_config
-from harness.experiments.execution import Execution
-from harness.experiments.fingerprint import measure_fingerprint
-from harness.experiments.local import run_inline
-from harness.experiments.overrides import apply_overrides
-from harness.experiments.plan import make_plan
-from harness.experiments.resolve import resolve
+from harness.experiments.files.overrides import apply_overrides
+from harness.experiments.planning.fingerprint import measure_fingerprint
+from harness.experiments.planning.plan import make_plan
+from harness.experiments.question import run_config
+from harness.experiments.question.resolve import resolve
+from harness.experiments.running.execution import Execution
+from harness.experiments.running.local import run_inline
 from harness.store.runs import RunStore
 
 FFN = '''

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from harness.experiments.execution import Execution
-from harness.experiments.local import run_inline
+from harness.experiments.running.execution import Execution
+from harness.experiments.running.local import run_inline
 from harness.store.runs import RunStore
 
 CPU = torch.device("cpu")

@@ -7,10 +7,10 @@ import torch
 from lab import ablate, attempts, write_yaml
 
 from harness.data.dataset import load_dataset
-from harness.experiments.execution import Execution
-from harness.experiments.local import run_inline
-from harness.experiments.reuse import Reuse
-from harness.experiments.run_model import load_run_model
+from harness.experiments.planning.reuse import Reuse
+from harness.experiments.running.execution import Execution
+from harness.experiments.running.local import run_inline
+from harness.experiments.running.run_model import load_run_model
 from harness.inference.decoding import decode
 from harness.inference.greedy import greedy
 from harness.inference.sampling import sampled

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from lab import ablate, experiment, write_yaml
 
-from harness.analysis.two_stage import seeds_after_pilot
+from harness.analysis.statistics.two_stage import seeds_after_pilot
 from harness.errors import ConfigError
-from harness.experiments.resolve import resolve
+from harness.experiments.question.resolve import resolve
 from harness.store.experiments import ExperimentStore
 
 PILOT = {"pilot": 4, "resolve": 0.1, "max": 12}

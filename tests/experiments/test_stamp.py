@@ -7,7 +7,7 @@ import pytest
 from lab import ablate, write_yaml
 
 from harness.errors import ConfigError
-from harness.experiments.resolve import resolve
+from harness.experiments.question.resolve import resolve
 
 PRIMARY = {"primary": "gelu - swiglu"}
 

@@ -12,9 +12,9 @@ from lab import ablate, experiment, in_new_process, write_corpus, write_yaml
 from harness.data.config import DataConfig
 from harness.data.text import kept
 from harness.errors import ConfigError
-from harness.experiments.find_run import find_run
-from harness.experiments.loading import load_experiment
-from harness.experiments.resolve import resolve
+from harness.experiments.planning.loading import load_experiment
+from harness.experiments.question.resolve import resolve
+from harness.experiments.showing.find_run import find_run
 from harness.store.experiments import ExperimentStore
 from harness.store.runs import RunStore
 
@@ -273,7 +273,7 @@ def killed_after(file, results, n_runs):
 
     from rich.console import Console
 
-    from harness.experiments.run import HowToRun, run_experiment
+    from harness.experiments.running.run import HowToRun, run_experiment
     from harness.store.experiments import ExperimentStore
     from harness.store.runs import RunStore
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import ConfigError, Problem
-from harness.experiments.yaml_reader import RefusedError, read_text
-from harness.experiments.yaml_source import SourceError, read_yaml
+from harness.experiments.files.yaml_reader import RefusedError, read_text
+from harness.experiments.files.yaml_source import SourceError, read_yaml
 
 EXPERIMENT = """\
 name: attention

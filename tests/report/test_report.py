@@ -8,17 +8,17 @@ from itertools import product
 import pytest
 from stored import HOSTILE, NOISE, OPTIMUM, write
 
-from harness.analysis.answers import main_and_conditions
-from harness.analysis.arms import mean_words
-from harness.analysis.compare import compare
-from harness.analysis.effects import analysis_of_variance, effects
-from harness.analysis.holds import held
-from harness.analysis.multiplier_view import multipliers
-from harness.analysis.pareto import pareto
-from harness.analysis.sentences import sentence
-from harness.analysis.values import fit_of
-from harness.analysis.verdict import Verdict
-from harness.analysis.words import difference_words, interval_words, p_words
+from harness.analysis.effects.answers import main_and_conditions
+from harness.analysis.effects.effects import analysis_of_variance, effects
+from harness.analysis.effects.holds import held
+from harness.analysis.effects.pareto import pareto
+from harness.analysis.statistics.values import fit_of
+from harness.analysis.statistics.verdict import Verdict
+from harness.analysis.verdicts.arms import mean_words
+from harness.analysis.verdicts.compare import compare
+from harness.analysis.words.multiplier_view import multipliers
+from harness.analysis.words.sentences import sentence
+from harness.analysis.words.words import difference_words, interval_words, p_words
 from harness.report.charts.svg import standalone
 from harness.report.pages import html_page, literal, markdown_page
 from harness.report.verdicts import verdict_table

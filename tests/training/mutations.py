@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from planting import Mutation, plant
 
 LOOP, STATE = "harness/training/loop.py", "harness/training/state.py"
-SAVING, CHECKPOINTS = "harness/experiments/checkpointing.py", "harness/store/checkpoints.py"
-EXECUTE, CURVE = "harness/experiments/execute.py", "harness/store/curve.py"
+SAVING, CHECKPOINTS = "harness/experiments/running/checkpointing.py", "harness/store/checkpoints.py"
+EXECUTE, CURVE = "harness/experiments/running/execute.py", "harness/store/curve.py"
 RESUME, KILL = "tests/training/test_resume.py", "tests/experiments/test_kill.py"
 STORE, CRASHES = "tests/store/test_checkpoints.py", "tests/store/test_crashes.py"
 BEST = "tests/experiments/test_best_weights.py"

@@ -2,8 +2,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.analysis.verdict import Verdict
-from harness.experiments.loading import load_experiment
+from harness.analysis.statistics.verdict import Verdict
+from harness.experiments.planning.loading import load_experiment
 from harness.validation.finding import Outcome
 from harness.validation.questions import FOLDER, KNOWN, outcome
 from harness.validation.suite import FULL, MANY_RUNS, SAME_ARMS

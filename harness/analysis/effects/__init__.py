@@ -1,0 +1,1 @@
+"""What several verdicts say together: of factors, of conditions, of compute, of costs."""

@@ -1,0 +1,1 @@
+"""Verdicts and effects in words and tables for people."""

@@ -1,0 +1,1 @@
+"""YAML files of experiments: read with the line of every value, merged, overridden, written."""

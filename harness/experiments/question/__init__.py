@@ -1,0 +1,1 @@
+"""What a file asks: the meaning of its keys, every mistake told at once."""

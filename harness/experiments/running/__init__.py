@@ -1,0 +1,1 @@
+"""Runs in processes of their own, and the tables that they leave."""

@@ -1,0 +1,1 @@
+"""What commands show of variants, runs and components; nothing here trains."""
