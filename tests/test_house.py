@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from harness.analysis.units import count, size
 from harness.analysis.verdicts.arms import mean_words
 from harness.analysis.verdicts.compare import compare
-from harness.analysis.words.words import difference_words, interval_words
+from harness.analysis.words.numbers import difference_words, interval_words
 from harness.core.model import LanguageModel
 from harness.core.slots import SLOTS
 from harness.data.config import DataConfig
