@@ -40,7 +40,7 @@ def comparison_tables(
     sentences = [Padding(_in_words(contrast, plan), _BELOW) for contrast in comparison.contrasts]
     others = [evaluation_table(comparison)] if comparison.other_evaluations else []
     speeds = [speed_table(comparison, latency)] if latency else []
-    tables = [arm_table(comparison, plan), *speeds, *others, contrast_table(comparison)]
+    tables = [arm_table(comparison, plan, latency), *speeds, *others, contrast_table(comparison)]
     question = Padding(Text(plan["question"] or plan["name"], style="bold"), _BELOW)
     notes = [Text(f"({note})", style="dim") for note in comparison.notes]
     return [question, *(Padding(table, _BELOW) for table in tables), *sentences, *notes]
@@ -52,9 +52,9 @@ def _in_words(contrast: Contrast, plan: Plan) -> Text:
     return words + Text(labels, style="dim")
 
 
-def arm_table(comparison: Comparison, plan: Plan) -> Table:
+def arm_table(comparison: Comparison, plan: Plan, latency: Latency | None = None) -> Table:
     """Draw each arm's metric with its interval and n, and its cost."""
-    columns = [*quality_columns(comparison), *cost_columns(comparison, plan)]
+    columns = [*quality_columns(comparison), *cost_columns(comparison, plan, latency)]
     table = _table_of_arms(comparison, columns)
     below = [*map(_losses, comparison.arms), _of_the_machine(comparison.arms)]
     table.caption = "; ".join(filter(None, below)) or None
@@ -62,8 +62,8 @@ def arm_table(comparison: Comparison, plan: Plan) -> Table:
 
 
 def speed_table(comparison: Comparison, latency: Latency) -> Table:
-    """Draw how fast each arm answers."""
-    table = _table_of_arms(comparison, speed_columns(latency), "Answering")
+    """Draw how fast each arm trains and answers."""
+    table = _table_of_arms(comparison, speed_columns(latency), "Speed")
     table.caption = latency.words
     return table
 
