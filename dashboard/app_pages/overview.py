@@ -120,7 +120,7 @@ def _chart(experiment: Experiment) -> None:
     figure = difference_figure(contrasts, seeds, styles, metric, margin)
     figure.update_layout(uirevision=experiment.name)
     kinds = dict.fromkeys(interval_name(contrast) for contrast in contrasts)
-    band = f" Grey: practically equal, within {margin:g}." if margin else ""
+    band = f" Grey: practically equal, within {margin:.2g}." if margin else ""
     st.caption(f"Differences paired by seed; bars: {', '.join(kinds)}; dots: seeds.{band}")
     key, alt = f"differences-{experiment.name}", f"Paired differences in {metric}"
     st.plotly_chart(figure, key=key, alt=alt, config={"displaylogo": False})

@@ -100,7 +100,7 @@ def _chart(plan: Plan, runs: pd.DataFrame, comparison: Comparison) -> Iterator[F
     kinds = ", ".join(dict.fromkeys(interval_name(contrast) for contrast in shown))
     caption = f"Diamonds and bars: differences paired by seed with their {kinds}; dots: seeds."
     if margin:
-        caption += f" Grey: practically equal, within {margin:g}."
+        caption += f" Grey: practically equal, within {margin:.2g}."
     svg = interval_chart(what, what.lower(), rows, around_zero=True, margin=margin)
     yield Figure("differences", svg, f"{what} of each contrast, with intervals", caption)
 

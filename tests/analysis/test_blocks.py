@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from harness.analysis.statistics.blocks import judge_family
+from harness.analysis.statistics.critical import moderated
 
 PAIR = ((-1.0, 1.0),)
 BASELINE = ((-1.0, 1.0, 0.0), (-1.0, 0.0, 1.0))
@@ -43,6 +44,12 @@ def test_a_quiet_contrast_borrows_noise_and_a_noisy_one_lends_it():
     quiet, noisy = judge_family(values, BASELINE).seed_error * np.sqrt(5)
     sd_quiet, sd_noisy = judge_family(values, BASELINE).sd
     assert sd_quiet < quiet < noisy < sd_noisy
+
+
+def test_a_variance_is_two_thirds_its_own_and_a_third_the_familys():
+    np.testing.assert_allclose(moderated(np.array([1.0, 4.0])), [2 / 3 + 2.5 / 3, 8 / 3 + 2.5 / 3])
+    of_a_quiet_one = moderated(np.array([0.01, 10.0]))[0]
+    assert of_a_quiet_one == pytest.approx(0.02 / 3 + 4 * 0.01 / 3)  # at most four times its own
 
 
 def test_an_error_of_documents_widens_and_brings_degrees_of_freedom():

@@ -60,6 +60,13 @@ def test_documents_that_agree_add_no_error(compared):
     assert found.high == pytest.approx(alone.high, rel=0.02)
 
 
+def test_documents_of_all_lengths_that_agree_by_the_byte_add_no_error(compared):
+    """Each is worse by as much for each of its bytes, so that any choice of them says the same."""
+    [found] = compared(spread=0.0, shift=0.05)[0].contrasts
+    assert found.difference > 0.03
+    assert found.evaluation_error == pytest.approx(0.0, abs=2e-4)
+
+
 def test_documents_that_disagree_widen_the_interval(compared):
     with_documents, without = compared(spread=0.1)
     [found], [alone] = with_documents.contrasts, without.contrasts
