@@ -80,6 +80,8 @@ class Suggester:
                 self._study.enqueue_trial(fixed)
             self._study.sampler = sampler
             trial = self._study.ask()
+            if self._sampler.name in REMEMBERING:
+                _ = trial.relative_params  # notes are made here, also where all values are fixed
             point = self._space.walk(lambda parameter: _suggest(trial, parameter))
             self._study.sampler = self._plain
         self._trials.append(trial)
