@@ -57,8 +57,10 @@ def kept(config: DataConfig, entries: Sequence[Entry]) -> dict[str, frozenset[st
     except ConfigError as error:
         raise error.within("corpus") from None
     if len(report) != config.report_documents:
-        most = f"must be at most {len(report)}, as no more than half of all documents are held out"
-        raise ConfigError.at(("report_documents",), f"{most}, but got {config.report_documents}")
+        most = f"must be at most {len(report)} beside held_out_documents of {n}"
+        half = "as no more than half of all documents are held out"
+        message = f"{most}, {half}, but got {config.report_documents}"
+        raise ConfigError.at(("report_documents",), message)
     return {"held_out": held_out, "report": report}
 
 

@@ -110,14 +110,16 @@ def test_the_same_configuration_again_is_a_duplicate_and_trains_nothing(write, t
     assert len(attempts(tmp_path)) == 1
 
 
-def test_a_trial_that_diverges_ends_and_the_search_goes_on(write, tmp_path):
-    points = [{"train.optimizer.lr": 1e30}, {"train.optimizer.lr": 0.01}]
-    space = {"train.optimizer.lr": {"low": 1e-3, "high": 1e30, "log": True}}
-    search(write(space=space, enqueue=points, trials=2), tmp_path)
-    first, second = state_of(tmp_path).trials
-    assert first.status == "diverged"
-    assert first.ended["cause"]
-    assert second.status == "done"
+def test_a_trial_that_diverges_ends_and_the_search_goes_on(write, mapping, tmp_path):
+    decay = "train.optimizer.weight_decay"
+    base = mapping()["base"]
+    base["train"] |= {"schedule": {"name": "cosine", "warmup": 0}, "optimizer": {"lr": 100.0}}
+    path = write(base=base, space={decay: [1e30, 0.0]}, sampler="grid", trials=2)
+    search(path, tmp_path)
+    trials = {trial.params[decay]: trial for trial in state_of(tmp_path).trials}
+    assert trials[1e30].status == "diverged"
+    assert "step" in trials[1e30].ended["cause"]
+    assert trials[0.0].status == "done"
 
 
 def test_a_total_limit_ends_the_asking_and_what_began_is_finished(write, tmp_path):

@@ -84,6 +84,7 @@ def test_workers_that_are_killed_lose_nothing(write, mapping, tmp_path):
     base["train"] |= {"budget": {"steps": 400}, "evaluations": 4}
     path = write(base=base, trials=4, rungs=[0.5, 1])
     n_killed = killed_search(path, tmp_path, 2, 400)
+    assert n_killed > 0
     check(tmp_path, 4)
     lost = [e for e in files_of(tmp_path).events() if e["event"] == "lost"]
     assert len(lost) <= n_killed

@@ -1,9 +1,11 @@
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from harness.analysis.statistics.verdict import Verdict
 from harness.experiments.planning.loading import load_experiment
+from harness.store.runs import RunStore
 from harness.validation.finding import Outcome
 from harness.validation.questions import FOLDER, KNOWN, outcome
 from harness.validation.suite import FULL, MANY_RUNS, SAME_ARMS
@@ -21,6 +23,14 @@ def test_every_contrast_of_a_question_has_an_expectation_and_a_source(known, ove
     assert compared == {frozenset((arm, resolved.baseline)) for arm in others}
     expected = set(resolved.experiment.expect)
     assert expected == (set() if known.refused else set(known.sources))
+
+
+@pytest.mark.parametrize("file", [*(known.file for known in KNOWN), SAME_ARMS], ids=str)
+def test_every_question_can_be_planned_and_its_data_prepared(file, tmp_path):
+    loaded = load_experiment(file)
+    plan = loaded.plan(RunStore(tmp_path), torch.device("cpu"))
+    assert set(loaded.prepare_data(plan)) == set(loaded.resolved.arms)
+    assert plan.pending
 
 
 def test_every_file_is_asked():

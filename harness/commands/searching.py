@@ -1,20 +1,18 @@
-"""`ablate search`: one command; nothing heavy is imported before it is called."""
+"""The command that searches."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from harness.commands.options import CheckpointSeconds, Inline, Overrides, RunThreads
 from harness.store.checkpoints import SECONDS_BETWEEN_SAVES
 from harness.terminal import Json, Results, console, echo
 
 
 def search(
     file: Annotated[Path, typer.Argument(help="A search's YAML file.", show_default=False)],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(help="Changes to the file, such as train.budget.tokens=100k trials=20."),
-    ] = None,
+    overrides: Overrides = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Show the space, what is feasible and the time; no more.")
     ] = False,
@@ -24,13 +22,9 @@ def search(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Trials at a time; default: one a core, or one a GPU.")
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of each trial.")] = 1,
-    inline: Annotated[
-        bool, typer.Option("--inline", help="Train in this process, one by one, for a debugger.")
-    ] = False,
-    checkpoint_seconds: Annotated[
-        float, typer.Option(min=0, help="Seconds between checkpoints.")
-    ] = SECONDS_BETWEEN_SAVES,
+    threads: RunThreads = 1,
+    inline: Inline = False,
+    checkpoint_seconds: CheckpointSeconds = SECONDS_BETWEEN_SAVES,
     results: Results = None,
     as_json: Json = False,
 ) -> None:
