@@ -17,6 +17,7 @@ class Trial:
     rungs: list[Event] = field(default_factory=list)
     attempt: str | None = None  # environment/number, of the newest start
     deaths: int = 0  # of workers, since it last got further
+    from_step: int = 0  # after which it was last taken up
     is_running: bool = False  # as far as was written down
     ended: Event | None = None
 
@@ -87,6 +88,8 @@ class StudyState:
                 trial.infeasible = event
             case "started":
                 trial.attempt, trial.is_running = event["attempt"], True
+                if event["from_step"] > trial.from_step:
+                    trial.from_step, trial.deaths = event["from_step"], 0
             case "rung":
                 trial.rungs.append(event)
                 trial.deaths = 0

@@ -1,6 +1,8 @@
 """Workers die and the search does not: every trial ends once, and goes on from its checkpoint."""
 
+import contextlib
 import os
+import random
 import signal
 import time
 
@@ -9,34 +11,25 @@ import pytest
 from lab import attempts, start_ablate, write_yaml
 from searching import files_of, search, state_of, table
 
+from harness.errors import AblateError
 from harness.store.runs import RunStore
 from harness.store.status import Status
 
 
 def kill_one(results, already):
-    """Kill the worker of a trial that is under way; say whether there was one."""
+    """Kill the worker of a trial that is under way, any of them."""
     try:
-        state = state_of(results)
-    except Exception:  # it has not begun
-        return False
-    for trial in reversed(state.trials):
-        started = [
-            e
-            for e in files_of(results).events()
-            if e["trial"] == trial.number and e["event"] == "started"
-        ]
-        if not trial.is_running or not started:
-            continue
-        pid = int(started[-1]["worker"].removeprefix("process "))
-        if pid in already:
-            continue
+        state, events = state_of(results), files_of(results).events()
+    except AblateError:  # it has not begun
+        return
+    workers = {e["trial"]: e["worker"] for e in events if e["event"] == "started"}
+    running = [workers[trial.number] for trial in state.trials if trial.is_running]
+    pids = [int(worker.removeprefix("process ")) for worker in running]
+    if new := [pid for pid in pids if pid not in already]:
+        pid = random.Random(len(already)).choice(new)
         already.add(pid)
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-        return True
-    return False
 
 
 def killed_search(path, results, workers, patience):
