@@ -1,5 +1,7 @@
 """A search over every component of every slot ends, and each of them is trained."""
 
+import json
+
 import pytest
 from searching import search, state_of
 
@@ -19,12 +21,16 @@ def components(slot):
     return names if slot != "precision" else [{"train": n, "infer": n} for n in names]
 
 
+def written(component):
+    return json.dumps(component, sort_keys=True)
+
+
 def test_every_component_is_trained_at_least_once_and_nothing_crashes(write, mapping, tmp_path):
     base = mapping()["base"]
     base["variant"] |= {"d_model": 32, "n_layers": 2, "n_heads": 2, "d_ff": 64, "max_seq_len": 64}
     base["train"] |= {"budget": {"steps": 2}, "evaluations": 1}
     space = {f"variant.{slot}": components(slot) for slot in SLOTS}
-    labels = {slot: [str(c) for c in components(slot)] for slot in SLOTS}
+    labels = {slot: {written(c) for c in components(slot)} for slot in SLOTS}
     trained = {slot: set() for slot in SLOTS}
     for seed in range(4):
         name = f"all-{seed}"
@@ -36,8 +42,8 @@ def test_every_component_is_trained_at_least_once_and_nothing_crashes(write, map
                 assert any(word in trial.infeasible["reason"] for word in DECLARED)
             else:
                 for slot in SLOTS:
-                    trained[slot].add(str(trial.asked["arm"][f"variant.{slot}"]))
-        if all(trained[slot] == set(labels[slot]) for slot in SLOTS):
+                    trained[slot].add(written(trial.asked["arm"][f"variant.{slot}"]))
+        if all(trained[slot] == labels[slot] for slot in SLOTS):
             return
-    missing = {slot: set(labels[slot]) - trained[slot] for slot in SLOTS}
+    missing = {slot: labels[slot] - trained[slot] for slot in SLOTS}
     raise AssertionError(f"never trained: {missing}")
