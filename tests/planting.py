@@ -107,7 +107,8 @@ def _run_here(copy: Path, tests: tuple[str, ...]) -> int:
 
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # some are imported already
     os.chdir(copy)
-    sys.path[:] = [str(copy), *(p for p in sys.path if not p.startswith(str(REPOSITORY)))]
+    kept = (p for p in sys.path if not p.startswith(str(REPOSITORY)) or "site-packages" in p)
+    sys.path[:] = [str(copy), *kept]  # a virtual environment may lie inside the repository
     with (copy / "output").open("w") as output:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)

@@ -94,7 +94,7 @@ def _tables(experiment: Experiment) -> Iterator[Table]:
         for line in holds_lines(main, others, held(main, others)):
             st.caption(literal(line))
         yield condition_table(main, others)
-    yield from front_table(plan, runs, comparison)
+    yield from front_table(plan, runs, comparison, experiment.latency)
     yield from multiplier_table(found)
 
 

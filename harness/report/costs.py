@@ -23,7 +23,7 @@ def costs(
     """Show quality and every cost, arm by arm, and what they make of each other."""
     plan = tables.plan
     shown = [cost_table(plan, comparison, tables.latency)]
-    shown += front_table(plan, tables.runs, comparison)
+    shown += front_table(plan, tables.runs, comparison, tables.latency)
     shown += multiplier_table(multipliers)
     if evaluations := comparison.other_evaluations:
         shown.append(_evaluations(comparison, evaluations))

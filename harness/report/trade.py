@@ -1,14 +1,17 @@
 """What quality costs: compute multipliers, and the arms that no other one dominates."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from harness.analysis.effects.multiplier import Multiplier
 from harness.analysis.effects.pareto import COSTS, ParetoArm, pareto
+from harness.analysis.verdicts.arms import ArmSummary
 from harness.analysis.verdicts.compare import Comparison
 from harness.analysis.verdicts.costs import NEGLIGIBLE
 from harness.report.document import Table
+from harness.store.latency import Latency
 from harness.store.tables import Plan
 
 UNITS = {"flops": "FLOPs", "seconds": "seconds"}
@@ -44,20 +47,34 @@ def multiplier_words(found: Sequence[Multiplier], arm: str, baseline: str) -> st
     return f"{one.better} {times} ({interval})"
 
 
-def front_table(plan: Plan, runs: pd.DataFrame, comparison: Comparison) -> Iterator[Table]:
-    """Tell for each cost in which arms differ which of them are worth having."""
+def front_table(
+    plan: Plan, runs: pd.DataFrame, comparison: Comparison, latency: Latency | None
+) -> Iterator[Table]:
+    """Tell for each cost in which arms differ which of them are worth having.
+
+    Seconds are those of the speeds that arms were timed at against each other, if they were.
+    """
     rows = []
+    is_timed = latency is not None and latency.has_training
+    arms = [_timed(arm, latency) for arm in comparison.arms]
     for cost, words in COSTS.items():
-        found = pareto(plan, runs, comparison.arms, cost)
+        found = pareto(plan, runs, arms, cost)
         if found and max(a.cost for a in found) > (1 + NEGLIGIBLE) * min(a.cost for a in found):
             rows.append([words, ", ".join(_front(found)), _dominated(found) or "none resolved"])
     if rows:
         note = (
             "dominated: another arm costs no more and is resolved to be better; "
             "?: one seems better, which is not resolved"
-        )
+        ) + ("" if is_timed else "; seconds of runs: beside whatever else the machine did")
         columns = ["against", "on the front, cheapest first", "dominated"]
         yield Table("Quality against each cost", columns, rows, note=note)
+
+
+def _timed(arm: ArmSummary, latency: Latency | None) -> ArmSummary:
+    speed = latency.of(arm.arm) if latency else None
+    if not (speed and speed.train_tokens_per_s and arm.tokens_per_param and arm.params):
+        return arm
+    return replace(arm, seconds=arm.tokens_per_param * arm.params / speed.train_tokens_per_s)
 
 
 def _front(found: Sequence[ParetoArm]) -> list[str]:

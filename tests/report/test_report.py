@@ -21,8 +21,10 @@ from harness.analysis.words.numbers import difference_words, interval_words, p_w
 from harness.analysis.words.sentences import sentence
 from harness.report.charts.svg import standalone
 from harness.report.pages import html_page, literal, markdown_page
+from harness.report.trade import front_table
 from harness.report.verdicts import verdict_table
 from harness.report.write import stored_report, write_report
+from harness.store.latency import Latency, Speed
 
 VOID = {"meta", "br", "link", "img"}
 
@@ -308,3 +310,21 @@ def test_arms_worth_having_are_those_of_the_analysis(tables, page):
     shown = [arm.arm + "?" * bool(arm.rivals) for arm in front if arm.is_on_the_front]
     assert row[1] == ", ".join(shown)
     assert all(row[0] != "training FLOPs per token" for row in page.rows)  # which all have alike
+
+
+def test_seconds_are_weighed_at_the_speeds_of_arms_timed_against_each_other(tables):
+    """The slower arm of these speeds is the dearer one, whatever its runs took."""
+    comparison = compare(tables.plan, tables.runs)
+    fastest, *others = [arm.arm for arm in comparison.arms]
+    speeds = {
+        arm: Speed(1.0, 1.0, 0.0, 0.0, {}, train_tokens_per_s=200.0 if arm == fastest else 100.0)
+        for arm in (fastest, *others)
+    }
+    timed = Latency({"threads": 1, "class": "cpu"}, 1, 1, 3, speeds)
+
+    [as_timed] = front_table(tables.plan, tables.runs, comparison, timed)
+    [as_run] = front_table(tables.plan, tables.runs, comparison, None)
+    rows = {row[0]: row[1:] for row in as_timed.rows}
+    assert rows["seconds of training"][0].startswith(fastest)
+    assert all(row[0] != "seconds of training" for row in as_run.rows)  # all runs took as long
+    assert "whatever else" in as_run.note and "whatever else" not in as_timed.note
