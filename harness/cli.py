@@ -12,6 +12,7 @@ from harness.commands.architectures import components, cost, show
 from harness.commands.checkpoints import export_command, import_command
 from harness.commands.new import new_component, new_experiment
 from harness.commands.options import fail
+from harness.commands.searching import search
 from harness.commands.stored import clean, dashboard, results
 from harness.commands.training import plan, run, train
 from harness.errors import AblateError
@@ -30,7 +31,7 @@ app.add_typer(new, name="new")
 app.add_typer(bench, name="bench")
 
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Experiments": (plan, run, train, compare, validate, results, report, clean),
+    "Experiments": (plan, run, train, search, compare, validate, results, report, clean),
     "Architectures": (components, cost, show),
     "Results": (dashboard,),
 }

@@ -16,8 +16,8 @@ PATIENCE_S = 1.0
 
 
 @contextmanager
-def hold(path: Path) -> Iterator[None]:
-    """Hold the lock file at `path` alone.
+def hold(path: Path, taken: str = "another process is writing this run") -> Iterator[None]:
+    """Hold the lock file at `path` alone; `taken` is what is said if that cannot be.
 
     Raises:
         StoreError: another process holds it, or it cannot be made.
@@ -28,7 +28,7 @@ def hold(path: Path) -> Iterator[None]:
         deadline = time.monotonic() + PATIENCE_S
         while not _take(file.fileno(), fcntl.LOCK_EX):
             if time.monotonic() > deadline:
-                raise StoreError(path, "another process is writing this run")
+                raise StoreError(path, taken)
             time.sleep(0.005)
         yield
 
