@@ -35,7 +35,6 @@ app.add_typer(bench, name="bench")
 INTERRUPTED = 130  # the exit code that shells give to Ctrl-C
 
 File = Annotated[Path, typer.Argument(help="An experiment's YAML file.", show_default=False)]
-Name = Annotated[str, typer.Argument(help="An experiment's name, as in its file.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(help="Changes to the file, such as train.budget.tokens=100k seeds=3."),
@@ -257,49 +256,82 @@ def validate(
 
 @app.command(rich_help_panel="Experiments")
 def results(
-    name: Annotated[str | None, typer.Argument(help="Show the runs of this experiment.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Show the runs of this experiment, or a study's trials.")
+    ] = None,
     csv: Annotated[
-        Literal["runs", "curves", "positions", "documents", "layers", "arms", "contrasts"] | None,
+        Literal[
+            "runs",
+            "curves",
+            "positions",
+            "documents",
+            "layers",
+            "arms",
+            "contrasts",
+            "trials",
+            "front",
+        ]
+        | None,
         typer.Option(help="Print a tidy table of it as CSV, with every column."),
     ] = None,
     latex: Annotated[
-        Literal["arms", "contrasts"] | None,
+        Literal["arms", "contrasts", "trials", "front"] | None,
         typer.Option(help="Print a table of it for LaTeX (booktabs), as the report shows it."),
     ] = None,
     root: Results = None,
     as_json: Json = False,
 ) -> None:
-    """List the stored experiments, or the runs of one."""
-    from harness.experiments.showing.listing import experiments_view, runs_view, tidy_csv
-    from harness.report.exports import latex_table
+    """List the stored experiments and studies, or the runs or trials of one."""
+    from harness.analysis.study.read import Study
+    from harness.experiments.showing.listing import experiments_view, runs_view
+    from harness.experiments.showing.named import named
+    from harness.experiments.showing.studies import studies_view, study_view
+    from harness.experiments.showing.tidy import tidy
+    from harness.store.studies import StudyStore
 
     runs, experiments = _stores(root)
-    if csv or latex:
-        if name is None:
+    if name is None:
+        if csv or latex:
             asked = f"--csv {csv}" if csv else f"--latex {latex}"
-            raise AblateError(f"{asked} is of one experiment: give its name")
-        tables = experiments.open(name)
-        if csv:
-            print(tidy_csv(tables, runs, csv), end="")
-        if latex:
-            print(latex_table(tables, latex), end="")
+            raise AblateError(f"{asked} is of one experiment or study: give its name")
+        views = [experiments_view(experiments)]
+        if StudyStore(experiments.root).names():
+            views.append(studies_view(StudyStore(experiments.root)))
+        rows = [row for view in views for row in view.data]
+        echo(*([rows] if as_json else (view.table for view in views)))
         return
-    view = experiments_view(experiments) if name is None else runs_view(experiments.open(name))
+    found = named(name, experiments)
+    if csv or latex:
+        for text in tidy(found, runs, csv, latex):
+            print(text, end="")
+        return
+    view = study_view(found) if isinstance(found, Study) else runs_view(found)
     echo(view.data if as_json else view.table)
 
 
 @app.command(rich_help_panel="Experiments")
 def report(
-    name: Name,
+    name: Annotated[str, typer.Argument(help="An experiment's or a study's name.")],
     out: Annotated[
-        Path | None, typer.Option(help="Where it goes; default: into the experiment's folder.")
+        Path | None, typer.Option(help="Where it goes; default: into the folder of its own.")
     ] = None,
     results: Results = None,
 ) -> None:
-    """Write an experiment as one HTML page that stands alone, and as Markdown with its charts."""
+    """Write it as one HTML page that stands alone, and as Markdown with its charts beside it."""
+    from harness.analysis.study.read import Study
+    from harness.experiments.showing.named import named
     from harness.report.write import write_report
 
-    for path in write_report(_stores(results)[1], name, out):
+    experiments = _stores(results)[1]
+    found = named(name, experiments)
+    if isinstance(found, Study):
+        from harness.search.reporting import write_study_report
+        from harness.store.studies import StudyStore
+
+        pages = write_study_report(StudyStore(experiments.root), name, out)
+    else:
+        pages = write_report(experiments, name, out)
+    for path in pages:
         echo(str(path))
 
 

@@ -15,6 +15,10 @@ _TITLES = {
     "tokens_per_s": "tokens per second",
     "share_of_peak": "share of the machine's matmul speed",
     "peak_memory": "peak memory (bytes)",
+    "params": "parameters",
+    "active_params": "active parameters",
+    "kv_bytes": "cache (bytes)",
+    "train_flops_per_token": "training FLOPs per token",
     "activation_rms_max": "residual stream, largest rms of a layer",
     "activation_max": "residual stream, largest |x|",
 }
