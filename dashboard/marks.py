@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 from dashboard.theme import NEUTRAL, ArmStyle
 from harness.analysis.verdicts.contrasts import Contrast
 from harness.analysis.verdicts.sensitivity import Sensitivity
+from harness.analysis.words.numbers import difference_words, interval_name, interval_words
 from harness.analysis.words.traces import Trace
-from harness.analysis.words.words import difference_words, interval_name, interval_words
 
 _LONGEST_LABEL = 40
 

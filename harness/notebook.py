@@ -20,7 +20,7 @@ from harness.data.batches import batches
 from harness.data.config import DataConfig
 from harness.data.dataset import Dataset, load_dataset
 from harness.errors import AblateError
-from harness.experiments.question.resolve import with_preset
+from harness.experiments.question.arms import with_preset
 from harness.experiments.running.scoring import evaluator_on
 from harness.training.config import TrainConfig
 from harness.training.environment import choose_device

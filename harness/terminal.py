@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.table import Table
 
 Results = Annotated[
     Path | None,
@@ -21,6 +22,23 @@ def console(stderr: bool = False) -> "Console":
     from rich.console import Console
 
     return Console(stderr=stderr)
+
+
+def plain_table(title: str | None = None, *, show_header: bool = True) -> "Table":
+    """Return an empty table as all commands draw them: a bold title on the left, a rule, no box."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    return Table(
+        title=None if title is None else Text(title, style="bold"),
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        show_header=show_header,
+    )
 
 
 def echo(*parts: "RenderableType | dict[str, Any] | list[Any]") -> None:

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from harness.analysis.units import count, size
 from harness.analysis.verdicts.arms import mean_words
 from harness.analysis.verdicts.compare import compare
-from harness.analysis.words.words import difference_words, interval_words
+from harness.analysis.words.numbers import difference_words, interval_words
 from harness.core.model import LanguageModel
 from harness.core.slots import SLOTS
 from harness.data.config import DataConfig
@@ -252,7 +252,8 @@ def test_the_keys_in_the_readme_are_those_there_are():
 
 def test_every_file_in_the_readme_exists():
     text = (ROOT / "README.md").read_text()
-    named = set(re.findall(r"\b(?:experiments|variants|harness|tests|docs)/[\w/.-]+\.\w+", text))
+    folders = "results|experiments|variants|harness|tests|docs"
+    named = set(re.findall(rf"(?<![\w/])(?:{folders})/[\w/.-]+\.\w+", text))
     named -= {name for name in named if "my_idea" in name}
     assert named
     for name in named:

@@ -16,9 +16,9 @@ from harness.analysis.effects.holds import held
 from harness.analysis.statistics.verdict import Verdict
 from harness.analysis.words.holds_view import holds_lines
 from harness.analysis.words.multiplier_view import multipliers
+from harness.analysis.words.numbers import interval_name
 from harness.analysis.words.seeds import seed_differences
 from harness.analysis.words.sentences import sentence
-from harness.analysis.words.words import interval_name
 from harness.report.conditions import condition_table
 from harness.report.document import Table
 from harness.report.factors import effect_tables

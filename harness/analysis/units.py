@@ -27,6 +27,17 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.4g} %"
 
 
+def difference_and_interval(
+    difference: float | None, low: float | None, high: float | None
+) -> tuple[str, str]:
+    """Write `+0.008` and `-0.004 to +0.020`, with as many decimals as the interval deserves."""
+    if low is None or high is None:
+        return "none" if difference is None else f"{difference:+.3g}", "no interval"
+    decimals = decimals_for(low, high)
+    interval = f"{low:+.{decimals}f} to {high:+.{decimals}f}"
+    return "none" if difference is None else f"{difference:+.{decimals}f}", interval
+
+
 def decimals_for(low: float, high: float) -> int:
     """Return how many decimals show an interval.
 

@@ -168,7 +168,7 @@ def bench_arms_command(
     results: Results = None,
     as_json: Json = False,
 ) -> None:
-    """Time how fast the arms of an experiment answer, and keep it beside its other costs."""
+    """Time how fast the arms of an experiment train and answer; kept beside its other costs."""
     from harness.bench.arms import arms_view, bench_arms
     from harness.experiments.planning.named_experiment import experiment_name
     from harness.store.experiments import ExperimentStore

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rich import box
 from rich.table import Table
+
+from harness.terminal import plain_table
 
 
 def speed_table(title: str, found: Mapping[str, Any]) -> Table:
@@ -19,7 +20,7 @@ def speed_table(title: str, found: Mapping[str, Any]) -> Table:
 
 def headed_table(title: str, columns: tuple[str, ...]) -> Table:
     """Return an empty table whose first column names things and whose others are numbers."""
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table = plain_table(title)
     for i, column in enumerate(columns):
         table.add_column(column, justify="right" if i else "left")
     return table

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from harness.analysis.effects.holds import Held, Under, held
-from harness.analysis.units import percent
+from harness.analysis.units import difference_and_interval, percent
 from harness.analysis.words.holds_view import holds_lines
 from harness.report.document import Bullets, Section, Table
-from harness.report.words import difference_and_interval
 
 
 def conditions(main: Under, others: Sequence[Under]) -> Iterator[Section]:

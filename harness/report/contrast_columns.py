@@ -8,7 +8,7 @@ from harness.analysis.units import decimals_for
 from harness.analysis.verdicts.compare import Comparison
 from harness.analysis.verdicts.contrasts import Contrast
 from harness.analysis.verdicts.costs import signed_percent
-from harness.analysis.words.words import difference_words, interval_words, narrow_words, p_words
+from harness.analysis.words.numbers import difference_words, interval_words, narrow_words, p_words
 from harness.report.trade import multiplier_words
 from harness.report.words import number, setting_words
 from harness.store.tables import Plan

@@ -33,12 +33,13 @@ def costs(
 def cost_table(plan: Plan, comparison: Comparison, latency: Latency | None) -> Table:
     """Tell of each arm its metric and every cost that is known."""
     columns = all_columns(comparison, plan, latency)
-    speeds = f"; prefill and decode: {latency.words}" if latency else ""
+    timed = f"speeds: {latency.words}" if latency else ""
+    beside = "" if latency and latency.has_training else _TOKENS_PER_S
     return Table(
         "Arms",
         ["arm", *(column.title for column in columns)],
         [[arm.arm, *(column.words(arm) for column in columns)] for arm in comparison.arms],
-        note=_TOKENS_PER_S + speeds,
+        note="; ".join(filter(None, (beside, timed))),
     )
 
 

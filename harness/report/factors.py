@@ -6,12 +6,11 @@ import pandas as pd
 
 from harness.analysis.effects.designed import INTERACTION, MAIN
 from harness.analysis.effects.effects import Effect, analysis_of_variance, effects
-from harness.analysis.units import percent
+from harness.analysis.units import difference_and_interval, percent
 from harness.analysis.words.effects_view import design_lines
 from harness.analysis.words.titles import title
 from harness.report.charts.intervals import IntervalRow, interval_chart
 from harness.report.document import Block, Bullets, Figure, Section, Table
-from harness.report.words import difference_and_interval
 from harness.store.tables import Plan
 
 _MEANINGS = {

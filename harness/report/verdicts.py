@@ -9,15 +9,15 @@ from harness.analysis.statistics.power import POWER
 from harness.analysis.statistics.verdict import Verdict
 from harness.analysis.verdicts.compare import Comparison
 from harness.analysis.verdicts.contrasts import Contrast
-from harness.analysis.words.seeds import seed_differences
-from harness.analysis.words.sentences import sentence
-from harness.analysis.words.titles import title
-from harness.analysis.words.words import (
+from harness.analysis.words.numbers import (
     difference_words,
     interval_name,
     interval_words,
     narrow_name,
 )
+from harness.analysis.words.seeds import seed_differences
+from harness.analysis.words.sentences import sentence
+from harness.analysis.words.titles import title
 from harness.report.charts.intervals import IntervalRow, interval_chart
 from harness.report.contrast_columns import CLAIM, Words, contrast_columns
 from harness.report.document import Block, Bullets, Claim, Figure, Section, Table

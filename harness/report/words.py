@@ -4,26 +4,12 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness.analysis.units import decimals_for
-
 Tuning = Mapping[str, Any]
 
 
 def number(value: float | None) -> str:
     """Write a number to three digits; a dash if it is unknown."""
     return "-" if value is None else f"{value:.3g}"
-
-
-def difference_and_interval(
-    difference: float | None, low: float | None, high: float | None
-) -> tuple[str, str]:
-    """Write a difference with as many decimals as its interval, and the interval."""
-    if difference is None:
-        return "-", "-"
-    if low is None or high is None:
-        return f"{difference:+.3g}", "-"
-    decimals = decimals_for(low, high)
-    return f"{difference:+.{decimals}f}", f"{low:+.{decimals}f} to {high:+.{decimals}f}"
 
 
 def setting_words(tuning: Tuning | None) -> str:

@@ -1,1 +1,1 @@
-"""Searches for the best variant: Optuna suggests, runs answer, events of trials are the truth."""
+"""Searches over configurations: a file, trials that are runs of the store, Optuna's samplers."""

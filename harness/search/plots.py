@@ -12,7 +12,7 @@ from harness.analysis.study.front import finished
 from harness.analysis.study.hypervolume import reference_point
 from harness.analysis.study.objectives import Objective
 from harness.analysis.study.read import Study
-from harness.analysis.study.trials import at_rung
+from harness.analysis.study.trials import rung_values
 from harness.errors import AblateError, unknown
 from harness.search.importances import LEAST_TRIALS, importances
 from harness.search.shown import shown_study
@@ -128,19 +128,17 @@ def _volume(study: Study, one: Objective, params: list[str] | None) -> go.Figure
 
 
 def _rungs(study: Study, one: Objective, params: list[str] | None) -> go.Figure:
-    """Draw values at rungs; Optuna keeps none of them for studies of several objectives."""
-    fractions = [float(fraction) for fraction in study.definition.get("rungs") or []]
-    columns = {at_rung(one.key, fraction): fraction for fraction in fractions}
-    known = study.trials.dropna(subset=list(columns)[:1]) if columns else study.trials[:0]
+    """Draw values on the way; Optuna keeps none of them for studies of several objectives."""
+    if not study.definition.get("rungs") and not study.definition.get("pruner"):
+        raise TooLittle("Intermediate values: this study has neither rungs nor a pruner")
+    known = rung_values(study.definition, study.events).dropna(subset=[one.column])
     if known.empty:
-        why = "no trial has reached a rung yet" if columns else "this study has no rungs"
-        raise TooLittle(f"Intermediate values: {why}")
+        raise TooLittle("Intermediate values: no trial has reached a rung yet")
     figure = go.Figure(layout={"title": "Intermediate Values Plot", "showlegend": False})
-    for row in known.to_dict("records"):
-        name = f"Trial{row['number']}"
-        values = [row[column] for column in columns]
-        figure.add_scatter(x=fractions, y=values, mode="lines+markers", name=name)
-    figure.update_xaxes(title="fraction of the budget", tickformat=".0%", tickvals=fractions)
+    for number, ours in known.groupby("number"):
+        line = {"x": ours["fraction"], "y": ours[one.column], "name": f"Trial{number}"}
+        figure.add_scatter(**line, mode="lines+markers")
+    figure.update_xaxes(title="fraction of the budget", tickformat=".0%")
     figure.update_yaxes(title=one.key)
     return figure
 

@@ -1,4 +1,4 @@
-"""How fast the arms of an experiment answer, as measured together on one machine."""
+"""How fast the arms of an experiment train and answer, as measured together on one machine."""
 
 import json
 from collections.abc import Mapping
@@ -24,6 +24,9 @@ class Speed:
     decode_spread: float
     variant: Mapping[str, Any]
     """What was measured: an arm that has since changed is not shown with it."""
+    train_tokens_per_s: float | None = None
+    """None in files of before it was measured."""
+    train_spread: float | None = None
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,11 @@ class Latency:
     rounds: int
     arms: Mapping[str, Speed]
 
+    @property
+    def has_training(self) -> bool:
+        """Whether training was timed too, of every arm."""
+        return all(speed.train_tokens_per_s is not None for speed in self.arms.values())
+
     def of(self, arm: str) -> Speed | None:
         """Return an arm's speed, None if it was not measured."""
         return self.arms.get(arm)
@@ -46,7 +54,9 @@ class Latency:
         env = self.environment
         where = env.get("gpu") or f"{env['threads']} CPU thread{'s' * (env['threads'] != 1)}"
         what = f"a prompt of {self.n_prompt} tokens and {self.n_new} that follow it, one sequence"
-        return f"{what}, medians of {self.rounds} interleaved rounds on {where} ({env['class']})"
+        if self.has_training:
+            what = f"training steps of each arm's own batch; {what}"
+        return f"{what}; medians of {self.rounds} interleaved rounds on {where} ({env['class']})"
 
 
 def write_latency(folder: Path, latency: Latency) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness.analysis.statistics.verdict import Verdict
 from harness.analysis.verdicts.contrasts import Contrast
-from harness.analysis.words.words import difference_words, interval_words
+from harness.analysis.words.numbers import difference_words, interval_words
 from harness.experiments.running.run import Outcome as Answer
 from harness.validation.finding import Finding, Outcome
 

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from harness.quantities import format_duration
+from harness.terminal import plain_table
 from harness.validation.finding import Finding, Outcome
 
 _STYLES = {Outcome.AS_EXPECTED: "green", Outcome.NOT_RESOLVED: "yellow", Outcome.OPPOSITE: "red"}
@@ -17,7 +16,7 @@ _STYLES = {Outcome.AS_EXPECTED: "green", Outcome.NOT_RESOLVED: "yellow", Outcome
 
 def findings_view(findings: Sequence[Finding]) -> RenderableType:
     """Draw each known answer beside the one that was found, and the sum of it."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = plain_table()
     for column in ("check", "expected", "found"):
         table.add_column(column, overflow="fold")
     table.add_column("", no_wrap=True)

@@ -8,7 +8,9 @@ import torch
 from lab import ROOT
 from rich.console import Console
 
-from harness.bench.arms import Answering, arms_view, bench_arms
+from harness.analysis.verdicts.compare import compare
+from harness.analysis.words.columns import all_columns
+from harness.bench.arms import Answering, arms_view, bench_arms, training_step
 from harness.core.model import LanguageModel
 from harness.core.spec import VariantSpec
 from harness.errors import AblateError
@@ -43,6 +45,8 @@ def test_every_arm_is_timed_on_the_same_tokens(found):
     for speed in found.arms.values():
         assert speed.prefill_tokens_per_s > 0
         assert speed.decode_ms_per_token > 0
+        assert speed.train_tokens_per_s > 0
+    assert found.has_training
     assert found.environment["class"].startswith("cpu-torch")
     assert "1 CPU thread" in found.words
 
@@ -75,6 +79,35 @@ def test_an_arm_that_has_changed_is_not_shown_with_old_speeds(found, tmp_path):
     assert again.of("linear") is None
     plan["arms"]["gqa"]["variant"]["d_ff"] = 48
     assert read_latency(tmp_path, plan) is None
+
+
+def test_a_step_is_one_of_the_arms_own_training():
+    arm = plan_of()["arms"]["gqa"] | {
+        "train": {"batch_size": 3, "seq_len": 16, "optimizer": {"name": "sgd", "lr": 0.5}}
+    }
+    step, n_tokens = training_step(arm, torch.device("cpu"))
+    first, second = step(), step()
+    assert (n_tokens, second.tokens) == (48, 96)
+    assert (first.step, second.step) == (1, 2)
+    assert first.lr < second.lr <= 0.5  # warming up to the rate of this arm
+    assert second.train_loss < first.train_loss
+
+
+def test_more_rounds_than_a_training_reports_are_refused():
+    with pytest.raises(AblateError, match="at most 90 rounds, but got 91"):
+        bench_arms(plan_of(), 91, 1, torch.device("cpu"), Console(file=io.StringIO()))
+
+
+def test_timed_training_stands_for_the_speed_of_the_runs(found):
+    tables = ExperimentStore(ROOT / "results").open("hybrid")
+    comparison, speed = compare(tables.plan, tables.runs), found.arms["gqa"]
+    timed = replace(found, arms=dict.fromkeys(tables.plan["arms"], speed))
+    titles = [column.title for column in all_columns(comparison, tables.plan, timed)]
+    assert "training tokens/s" in titles and "tokens/s" not in titles
+    old = replace(speed, train_tokens_per_s=None, train_spread=None)
+    answered = replace(found, arms=dict.fromkeys(tables.plan["arms"], old))
+    titles = [column.title for column in all_columns(comparison, tables.plan, answered)]
+    assert "tokens/s" in titles and "training tokens/s" not in titles
 
 
 def test_speeds_are_shown_with_where_they_were_measured(found):

@@ -17,7 +17,7 @@ from harness.core.dims import Dims
 from harness.core.model import LanguageModel
 from harness.core.slots import SLOTS
 from harness.core.spec import Init, VariantSpec
-from harness.experiments.question.resolve import with_preset
+from harness.experiments.question.arms import with_preset
 from harness.interop.foreign import TABLES
 from harness.interop.from_config import Qwen3MoeConfig, from_config
 from harness.interop.names import hub_name

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,15 @@ from test_plan import wide
 
 from harness.analysis.effects.brackets import bracket_lines
 from harness.analysis.verdicts.compare import compare
+from harness.core.cost import measure_cost
 from harness.errors import AblateError
 from harness.experiments.planning.loading import load_experiment
+from harness.experiments.question.arms import resolve_arm
 from harness.experiments.question.conditions import confirmation, main_question, other_conditions
 from harness.experiments.question.resolve import resolve
 from harness.store.experiments import ExperimentStore
 from harness.store.runs import RunStore
+from harness.training.budget import Budget
 
 CPU = torch.device("cpu")
 SEVERAL = {
@@ -140,6 +144,40 @@ def test_a_plan_that_a_condition_cannot_have_is_refused_before_anything_trains(
     assert ended.code == 2
     assert "cannot be matched" in ended.err
     assert list(RunStore(tmp_path / "results").runs()) == []
+
+
+def test_every_size_gets_the_tokens_of_the_rule(small, load):
+    data = several(small)
+    data["base"]["train"]["budget"] = {"tokens_per_param": 0.5}
+    loaded = load(data)
+    design, half, narrow = (one.resolved for one in loaded.conditions)
+    for resolved, rate in ((loaded.resolved, 0.5), (design, 0.5), (half, 0.25), (narrow, 0.5)):
+        budgets = {arm.train.budget for arm in resolved.arms.values()}
+        base = resolve_arm(resolved.experiment.base, "base", {}, {}, Path()).variant
+        assert budgets == {Budget(tokens=round(rate * measure_cost(base, 8).params))}
+    tokens = [one.experiment.base["train"]["budget"]["tokens"] for one in (design, narrow)]
+    assert tokens[1] < tokens[0]
+
+
+@pytest.mark.parametrize(
+    ("where", "budget", "message"),
+    [
+        ("base", {"tokens_per_param": 0}, r"base\.train\.budget\.tokens_per_param: must be a numb"),
+        ("base", {"tokens_per_param": "2x"}, "above 0 and up to 1,000,000, but got '2x'"),
+        (
+            "base",
+            {"tokens_per_param": 1, "steps": 2},
+            r"base\.train\.budget: must have tokens_per_",
+        ),
+        ("mha", {"tokens_per_param": 1}, r"arms\.mha\.train\.budget\.tokens_per_param: "),
+    ],
+)
+def test_a_rule_that_is_none_is_told_at_its_line(small, load, where, budget, message):
+    data = several(small)
+    patch = data["base"] if where == "base" else data["arms"].setdefault(where, {})
+    patch.setdefault("train", {})["budget"] = budget
+    with pytest.raises(AblateError, match=message):
+        load(data)
 
 
 def test_a_scale_may_begin_with_a_preset_and_keeps_the_width_of_mup(small):

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.experiments.files.merge import merge
-from harness.experiments.question.resolve import with_preset
+from harness.experiments.question.arms import with_preset
 from variants.presets import PRESETS
 
 GQA = {"name": "gqa", "n_kv_heads": 2, "bias": True}

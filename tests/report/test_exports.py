@@ -9,7 +9,7 @@ from lab import ablate
 from stored import HOSTILE, write
 
 from harness.analysis.verdicts.compare import compare
-from harness.analysis.words.words import interval_words
+from harness.analysis.words.numbers import interval_words
 from harness.report.document import Table
 from harness.report.exports import csv_table, latex_table
 from harness.report.latex import escape, latex

@@ -17,8 +17,8 @@ from harness.analysis.statistics.verdict import Verdict
 from harness.analysis.verdicts.arms import mean_words
 from harness.analysis.verdicts.compare import compare
 from harness.analysis.words.multiplier_view import multipliers
+from harness.analysis.words.numbers import difference_words, interval_words, p_words
 from harness.analysis.words.sentences import sentence
-from harness.analysis.words.words import difference_words, interval_words, p_words
 from harness.report.charts.svg import standalone
 from harness.report.pages import html_page, literal, markdown_page
 from harness.report.verdicts import verdict_table

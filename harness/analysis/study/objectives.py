@@ -14,7 +14,7 @@ from harness.analysis.words.titles import title
 Definition = Mapping[str, Any]
 """A `study.json`; its keys are listed in `harness.store.studies`."""
 
-_BYTES, _COUNTS = ("bytes",), ("params", "flops", "tokens", "token")
+_BYTES, _COUNTS = {"bytes", "memory"}, {"params", "flops", "tokens", "token"}
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ def value_words(key: str, value: float | None) -> str:
     if value is None or value != value:
         return "-"
     last = key.rpartition("/")[2].split("_")
-    if set(last) & set(_BYTES):
+    if _BYTES & set(last):
         return size(value)
-    if set(last) & set(_COUNTS):
+    if _COUNTS & set(last):
         return count(value)
     return f"{value:.4f}" if abs(value) >= 0.01 else f"{value:.3g}"

@@ -1,7 +1,7 @@
 """The trials of a study as a table, from its events: one row a trial, whatever became of it."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -48,7 +48,7 @@ def trials_table(definition: Definition, events: Iterable[Event]) -> pd.DataFram
         if number < 0:  # of the study as a whole
             continue
         row = rows.setdefault(number, {"number": number, "status": "queued"})
-        row |= _learned(event, row)
+        row |= _learned(event, row, definition.get("rungs") or [])
         if event["event"] in ("ended", "infeasible"):
             row["ended_as"] = n_ended
             n_ended += 1
@@ -58,6 +58,26 @@ def trials_table(definition: Definition, events: Iterable[Event]) -> pd.DataFram
     texts = [name for name, kind in columns.items() if kind == _TEXT]
     ordered = [_with_text(rows[number], texts) for number in sorted(rows)]
     return pd.DataFrame(ordered, columns=list(columns)).astype(columns)
+
+
+def rung_values(definition: Definition, events: Iterable[Event]) -> pd.DataFrame:
+    """Return what trials had reached on the way: a row for each evaluation that was compared.
+
+    Columns: `number`, `fraction` of the budget, and `objective.<key>`; a trial that is done has a
+    row at 1.
+    """
+    keys = [one.key for one in objectives(definition)]
+    rows = []
+    for event in events:
+        is_end = event["event"] == "ended" and event["status"] == "done"
+        if event["event"] == "rung" or is_end:
+            values = event.get("values") or {}
+            fraction = 1.0 if is_end else event["fraction"]
+            row = {"number": event["trial"], "fraction": fraction}
+            rows.append(row | {f"objective.{key}": values.get(key) for key in keys})
+    columns = {"number": _COUNT, "fraction": _REAL, **{f"objective.{k}": _REAL for k in keys}}
+    table = pd.DataFrame(rows, columns=list(columns)).astype(columns)
+    return table.drop_duplicates(["number", "fraction"], keep="last", ignore_index=True)
 
 
 def segments(events: Iterable[Event]) -> pd.DataFrame:
@@ -125,7 +145,7 @@ def _with_text(row: Row, texts: Iterable[str]) -> Row:
     return row | found
 
 
-def _learned(event: Event, row: Row) -> Row:
+def _learned(event: Event, row: Row, rungs: Sequence[float]) -> Row:
     """Return what an event tells of its trial; kinds of later versions tell nothing."""
     match event["event"]:
         case "asked":
@@ -151,23 +171,39 @@ def _learned(event: Event, row: Row) -> Row:
             found = {"status": "running", "worker": event["worker"], "started_at": first}
             return found | {"attempts": row["attempts"] + 1}
         case "rung":
-            values = event.get("values") or {}
-            reached = {at_rung(key, event["fraction"]): value for key, value in values.items()}
-            return {**reached, "rung": event["fraction"], **_spent(event, row)}
-        case "lost":
-            return {"status": "interrupted", "lost": row["lost"] + 1}
+            fraction = event["fraction"]
+            paused = {"status": "queued"} if event.get("pauses") else {}
+            reached = _at_rungs(event.get("values"), fraction, rungs)
+            return {**reached, **paused, "rung": fraction, **_spent(event, row)}
+        case "lost":  # without a worker: it was stopped together with the study
+            died = event.get("worker") is not None
+            return {"status": "interrupted", "lost": row["lost"] + died}
         case "ended":
             end = {"status": event["status"], "ended_at": event["at"], **_spent(event, row)}
             told = {key: event.get(key) for key in ("cause", "same_as")}
-            counts = event["status"] in ("done", "duplicate")
-            values = (event.get("values") or {}) if counts else {}
-            named = {f"objective.{key}": value for key, value in values.items()}
             rung = {} if event.get("rung") is None else {"rung": event["rung"]}
-            return {**named, **end, **told, **rung}
+            ended = {**end, **told, **rung}
+            if event["status"] == "done":
+                ended |= _at_rungs(event.get("values"), 1.0, [r for r in rungs if r == 1])
+            if event["status"] not in ("done", "duplicate") or event.get("pruned"):
+                return ended
+            values = event.get("values") or {}
+            return ended | {f"objective.{key}": value for key, value in values.items()}
     return {}
 
 
+def _at_rungs(values: Mapping[str, Any] | None, fraction: float, rungs: Sequence[float]) -> Row:
+    """Return values under the nearest rung: a training is evaluated at the first step after it."""
+    if not rungs:
+        return {}
+    nearest = min(rungs, key=lambda rung: abs(rung - fraction))
+    return {at_rung(key, nearest): value for key, value in (values or {}).items()}
+
+
 def _spent(event: Event, row: Row) -> Row:
+    """Return what was spent so far; a run that the store had before the study costs it nothing."""
+    if event.get("reused"):
+        return {"seconds": 0.0, "flops": 0.0}
     return {
         key: row.get(key) if event.get(key) is None else event[key] for key in ("seconds", "flops")
     }

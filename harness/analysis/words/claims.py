@@ -5,7 +5,7 @@ from dataclasses import replace
 from harness.analysis.statistics.power import MOST_SEEDS
 from harness.analysis.statistics.verdict import Verdict
 from harness.analysis.verdicts.contrasts import TOO_GOOD, Contrast
-from harness.analysis.words.words import (
+from harness.analysis.words.numbers import (
     difference_words,
     interval_name,
     interval_words,

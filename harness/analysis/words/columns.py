@@ -36,12 +36,16 @@ def quality_columns(comparison: Comparison) -> list[Column]:
 def all_columns(comparison: Comparison, plan: Plan, latency: Latency | None) -> list[Column]:
     """Return everything that is known of the arms."""
     speeds = speed_columns(latency) if latency else []
-    costs = cost_columns(comparison, plan)
+    costs = cost_columns(comparison, plan, latency)
     return [*quality_columns(comparison), *costs, *speeds, *_machine_columns(comparison)]
 
 
-def cost_columns(comparison: Comparison, plan: Plan) -> list[Column]:
-    """Return what is known of the costs; what says nothing beside another column is left out."""
+def cost_columns(comparison: Comparison, plan: Plan, latency: Latency | None) -> list[Column]:
+    """Return what is known of the costs; what says nothing beside another column is left out.
+
+    Runs tell how fast they were beside whatever else the machine did, so that this is left out
+    where the arms were timed against each other.
+    """
     arms = comparison.arms
     found = [Column("params", lambda arm: count(arm.params))]
     if says_more_than_params(arms, "params_active"):
@@ -50,12 +54,17 @@ def cost_columns(comparison: Comparison, plan: Plan) -> list[Column]:
     found.append(Column(_cache_title(plan), lambda arm: size(arm.cache_bytes)))
     if says_more_than_params(arms, "weight_bytes"):
         found.append(Column("weights", lambda arm: size(arm.weight_bytes)))
-    found.append(Column("tokens/\ns", lambda arm: count(arm.tokens_per_s)))
+    if not (latency and latency.has_training):
+        found.append(Column("tokens/\ns", lambda arm: count(arm.tokens_per_s)))
     return _telling(found, comparison)
 
 
 def speed_columns(latency: Latency) -> list[Column]:
-    """Return how fast the arms answer."""
+    """Return how fast the arms train and answer."""
+
+    def train(arm: ArmSummary) -> str:
+        found = latency.of(arm.arm)
+        return count(found.train_tokens_per_s if found else None)
 
     def prefill(arm: ArmSummary) -> str:
         found = latency.of(arm.arm)
@@ -65,7 +74,8 @@ def speed_columns(latency: Latency) -> list[Column]:
         found = latency.of(arm.arm)
         return f"{found.decode_ms_per_token:.3g}" if found else "-"
 
-    return [Column("prefill\ntokens/s", prefill), Column("decode\nms/token", decode)]
+    answers = [Column("prefill\ntokens/s", prefill), Column("decode\nms/token", decode)]
+    return [*([Column("training\ntokens/s", train)] * latency.has_training), *answers]
 
 
 def _machine_columns(comparison: Comparison) -> list[Column]:

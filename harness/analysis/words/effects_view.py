@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
-from rich import box
 from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -14,8 +13,9 @@ from rich.text import Text
 from harness.analysis.effects.designed import INTERACTION, MAIN, effects_in, levels_of
 from harness.analysis.effects.effects import INTERACTS, Effect, analysis_of_variance, effects
 from harness.analysis.statistics.verdict import Verdict
-from harness.analysis.units import decimals_for, percent
+from harness.analysis.units import difference_and_interval, percent
 from harness.store.tables import Plan
+from harness.terminal import plain_table
 
 _MEANINGS = {
     MAIN: "a level less the first one, averaged over the other factors",
@@ -83,7 +83,7 @@ def design_lines(plan: Plan) -> Iterator[str]:
 
 def _effects_table(plan: Plan, found: list[Effect]) -> Table:
     kind, size = found[0].kind, found[0].family_size
-    table = _table(f"{kind.capitalize()} in {plan['metric']}: {_MEANINGS[kind]}")
+    table = plain_table(f"{kind.capitalize()} in {plan['metric']}: {_MEANINGS[kind]}")
     table.add_column("effect", overflow="fold", min_width=8)
     for title in ("difference", "interval", "n"):
         table.add_column(title, justify="right")
@@ -92,7 +92,7 @@ def _effects_table(plan: Plan, found: list[Effect]) -> Table:
         reason = f": {effect.reason}" if effect.reason else ""
         table.add_row(
             Text(" = ".join([effect.name, *effect.aliases])),
-            *_numbers(effect),
+            *difference_and_interval(effect.difference, effect.low, effect.high),
             str(effect.n),
             Text(f"{effect.verdict}{reason}", style=_STYLES[effect.verdict]),
         )
@@ -101,18 +101,8 @@ def _effects_table(plan: Plan, found: list[Effect]) -> Table:
     return table
 
 
-def _numbers(effect: Effect) -> tuple[str, str]:
-    if effect.difference is None:
-        return "none", "no interval"
-    if effect.low is None or effect.high is None:
-        return f"{effect.difference:+.3g}", "no interval"
-    decimals = decimals_for(effect.low, effect.high)
-    interval = f"{effect.low:+.{decimals}f} to {effect.high:+.{decimals}f}"
-    return f"{effect.difference:+.{decimals}f}", interval
-
-
 def _variance_table(variance: pd.DataFrame) -> Table:
-    table = _table("Analysis of variance, seeds as blocks")
+    table = plain_table("Analysis of variance, seeds as blocks")
     table.add_column("source", overflow="fold")
     for title in ("sum of squares", "df", "F", "p"):
         table.add_column(title, justify="right")
@@ -126,14 +116,3 @@ def _variance_table(variance: pd.DataFrame) -> Table:
             f"{row['p']:.3g}" if tested else "",
         )
     return table
-
-
-def _table(title: str) -> Table:
-    return Table(
-        title=Text(title, style="bold"),
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        show_edge=False,
-    )

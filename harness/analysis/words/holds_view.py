@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich import box
 from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -12,7 +11,8 @@ from rich.text import Text
 
 from harness.analysis.effects.holds import Held, Under, budget_notes, held, settings_of_scales
 from harness.analysis.effects.trend import Trend, trend
-from harness.analysis.units import count, decimals_for, percent
+from harness.analysis.units import count, difference_and_interval, percent
+from harness.terminal import plain_table
 
 _STYLES = {
     "holds": "green",
@@ -65,24 +65,15 @@ def trends(main: Under, others: Sequence[Under]) -> list[Trend]:
 
 def _trend_words(found: Trend, metric: str, level: float) -> str:
     slope = found.slope
-    assert slope.mean is not None and slope.low is not None and slope.high is not None
-    decimals = decimals_for(slope.low, slope.high)
-    low_to_high = f"{slope.low:+.{decimals}f} to {slope.high:+.{decimals}f}"
+    mean, low_to_high = difference_and_interval(slope.mean, slope.low, slope.high)
     interval = f"{percent(level)} interval {low_to_high}, n = {slope.n}"
-    change = f"{slope.mean:+.{decimals}f} {metric} for ten times the parameters ({interval})"
+    change = f"{mean} {metric} for ten times the parameters ({interval})"
     sizes = f"{len(found.sizes)} sizes of {count(found.sizes[0])} to {count(found.sizes[-1])}"
     return f"{found.arm} - {found.baseline} changes by {change}, by a line through {sizes}"
 
 
 def _holds_table(main: Under, found: Sequence[Held]) -> Table:
-    table = Table(
-        title=Text("Does it hold?", style="bold"),
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        show_edge=False,
-    )
+    table = plain_table("Does it hold?")
     table.add_column("contrast", overflow="fold", min_width=8)
     table.add_column("under", overflow="fold")
     for title in ("difference", "interval", "change"):
@@ -94,7 +85,7 @@ def _holds_table(main: Under, found: Sequence[Held]) -> Table:
         table.add_row(
             Text(f"{one.arm} - {one.baseline}"),
             Text(f"{kind}{one.condition}"),
-            *_interval(one.difference, one.low, one.high),
+            *difference_and_interval(one.difference, one.low, one.high),
             _change(one),
             Text(one.verdict),
             Text(one.holds, style=_STYLES.get(one.holds, "yellow")),
@@ -108,17 +99,8 @@ def _holds_table(main: Under, found: Sequence[Held]) -> Table:
     return table
 
 
-def _interval(difference: float | None, low: float | None, high: float | None) -> tuple[str, str]:
-    if difference is None:
-        return "none", "no interval"
-    if low is None or high is None:
-        return f"{difference:+.3g}", "no interval"
-    decimals = decimals_for(low, high)
-    return f"{difference:+.{decimals}f}", f"{low:+.{decimals}f} to {high:+.{decimals}f}"
-
-
 def _change(one: Held) -> str:
     if one.change is None:
         return ""
-    mean, interval = _interval(one.change.mean, one.change.low, one.change.high)
+    mean, interval = difference_and_interval(one.change.mean, one.change.low, one.change.high)
     return f"{mean} ({interval})"

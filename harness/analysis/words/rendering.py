@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from rich import box
 from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -16,10 +15,11 @@ from harness.analysis.verdicts.arms import ArmSummary, mean_words
 from harness.analysis.verdicts.compare import Comparison
 from harness.analysis.verdicts.contrasts import Contrast
 from harness.analysis.words.columns import Column, cost_columns, quality_columns, speed_columns
+from harness.analysis.words.numbers import difference_words, interval_name, interval_words, p_words
 from harness.analysis.words.sentences import sentence
-from harness.analysis.words.words import difference_words, interval_name, interval_words, p_words
 from harness.store.latency import Latency
 from harness.store.tables import Plan
+from harness.terminal import plain_table
 
 _BELOW = (0, 0, 1, 0)
 """A blank line after what is padded with it."""
@@ -40,7 +40,7 @@ def comparison_tables(
     sentences = [Padding(_in_words(contrast, plan), _BELOW) for contrast in comparison.contrasts]
     others = [evaluation_table(comparison)] if comparison.other_evaluations else []
     speeds = [speed_table(comparison, latency)] if latency else []
-    tables = [arm_table(comparison, plan), *speeds, *others, contrast_table(comparison)]
+    tables = [arm_table(comparison, plan, latency), *speeds, *others, contrast_table(comparison)]
     question = Padding(Text(plan["question"] or plan["name"], style="bold"), _BELOW)
     notes = [Text(f"({note})", style="dim") for note in comparison.notes]
     return [question, *(Padding(table, _BELOW) for table in tables), *sentences, *notes]
@@ -52,9 +52,9 @@ def _in_words(contrast: Contrast, plan: Plan) -> Text:
     return words + Text(labels, style="dim")
 
 
-def arm_table(comparison: Comparison, plan: Plan) -> Table:
+def arm_table(comparison: Comparison, plan: Plan, latency: Latency | None = None) -> Table:
     """Draw each arm's metric with its interval and n, and its cost."""
-    columns = [*quality_columns(comparison), *cost_columns(comparison, plan)]
+    columns = [*quality_columns(comparison), *cost_columns(comparison, plan, latency)]
     table = _table_of_arms(comparison, columns)
     below = [*map(_losses, comparison.arms), _of_the_machine(comparison.arms)]
     table.caption = "; ".join(filter(None, below)) or None
@@ -62,8 +62,8 @@ def arm_table(comparison: Comparison, plan: Plan) -> Table:
 
 
 def speed_table(comparison: Comparison, latency: Latency) -> Table:
-    """Draw how fast each arm answers."""
-    table = _table_of_arms(comparison, speed_columns(latency), "Answering")
+    """Draw how fast each arm trains and answers."""
+    table = _table_of_arms(comparison, speed_columns(latency), "Speed")
     table.caption = latency.words
     return table
 
@@ -71,7 +71,7 @@ def speed_table(comparison: Comparison, latency: Latency) -> Table:
 def _table_of_arms(
     comparison: Comparison, columns: list[Column], title: str | None = None
 ) -> Table:
-    table = _table(title)
+    table = plain_table(title)
     table.add_column("arm", overflow="fold", min_width=8)
     for column in columns:
         table.add_column(column.broken_title, justify="right", no_wrap=True)
@@ -82,7 +82,7 @@ def _table_of_arms(
 
 def evaluation_table(comparison: Comparison) -> Table:
     """Draw each arm's means on what runs are scored on besides, with their intervals."""
-    table = _table(f"On other data, with {percent(LEVEL_OF_MEANS)} intervals")
+    table = plain_table(f"On other data, with {percent(LEVEL_OF_MEANS)} intervals")
     table.add_column("arm", overflow="fold", min_width=8)
     for metric in comparison.other_evaluations:
         table.add_column(metric.replace("/", "/\n"), justify="right")
@@ -94,7 +94,7 @@ def evaluation_table(comparison: Comparison) -> Table:
 
 def contrast_table(comparison: Comparison) -> Table:
     """Draw each difference with its simultaneous interval, adjusted p, n, rho and verdict."""
-    table = _table(f"Differences in {comparison.metric}, paired by seed")
+    table = plain_table(f"Differences in {comparison.metric}, paired by seed")
     table.add_column("contrast", overflow="fold", min_width=8)
     for title in ("difference", "interval", "p", "n", "rho"):
         table.add_column(title, justify="right", no_wrap=True)
@@ -122,17 +122,6 @@ def _resolution(contrasts: Sequence[Contrast]) -> Iterator[str]:
         ends = " to ".join(dict.fromkeys(f"{one:.2g}" for one in (min(seen), max(seen))))
         yield f"detectable with power {POWER}: {ends}"
     yield from {f"margin: {contrast.margin:.2g}" for contrast in contrasts if contrast.margin}
-
-
-def _table(title: str | None = None) -> Table:
-    return Table(
-        title=None if title is None else Text(title, style="bold"),
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        show_edge=False,
-    )
 
 
 def _losses(arm: ArmSummary) -> str:

@@ -18,7 +18,11 @@ _TITLES = {
     "params": "parameters",
     "active_params": "active parameters",
     "kv_bytes": "cache (bytes)",
-    "train_flops_per_token": "training FLOPs per token",
+    "non_embedding_params": "parameters outside the embeddings",
+    "train_flops": "training FLOPs per token",
+    "total_flops": "FLOPs of the whole training",
+    "weight_bytes": "weights (bytes)",
+    "memory": "memory in training (bytes)",
     "activation_rms_max": "residual stream, largest rms of a layer",
     "activation_max": "residual stream, largest |x|",
 }

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -19,6 +18,7 @@ from harness.experiments.planning.power import resolution
 from harness.experiments.planning.prepared import PreparedArm, data_lines
 from harness.experiments.planning.tuning_view import stage_words, tuning_lines
 from harness.quantities import format_duration
+from harness.terminal import plain_table
 
 
 def plan_view(
@@ -132,7 +132,7 @@ def _updates(record: dict[str, Any]) -> Iterator[str]:
 
 
 def _arms(record: dict[str, Any]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False)
+    table = plain_table()
     table.add_column("arm", overflow="fold")
     table.add_column("changes", overflow="fold", ratio=1)
     lengths = {arm["cost"]["cache_seq_len"] for arm in record["arms"].values()}

@@ -14,9 +14,9 @@ from harness.analysis.verdicts.contrasts import Contrast
 from harness.errors import ConfigError, Problem
 from harness.errors import Path as KeyPath
 from harness.experiments.files.merge import merge
+from harness.experiments.question.arms import PER_PARAM, check_parts, with_preset
 from harness.experiments.question.condition_keys import Conditions, share_name
 from harness.experiments.question.config import NAME, Resolved
-from harness.experiments.question.resolve import check_parts, with_preset
 from harness.experiments.question.seeds_config import Seeds
 from harness.quantities import parse_quantity
 from harness.schema import parse
@@ -186,6 +186,8 @@ def _scaled(data: Mapping[str, Any], share: float) -> dict[str, Any]:
 def _budget(budget: Mapping[str, Any], share: float) -> dict[str, Any]:
     """Multiply a budget; the main experiment has been read before, so that it is one."""
     ((unit, amount),) = budget.items()
+    if unit == PER_PARAM:
+        return {unit: share * amount}
     scaled = share * parse_quantity(amount, _UNITS[unit])  # type: ignore[arg-type]
     return {unit: max(round(scaled), 1) if _UNITS[unit] == "count" else scaled}
 

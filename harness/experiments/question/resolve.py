@@ -3,18 +3,16 @@
 Nothing is built or trained here.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from harness.core.dimension import WIDTHS, Dimension
 from harness.core.match import AXES
 from harness.core.registry import use_folder
-from harness.core.spec import BASELINE, VariantSpec
-from harness.data.config import DataConfig
-from harness.errors import AblateError, ConfigError, Problem, unknown
+from harness.errors import ConfigError, Problem, unknown
 from harness.experiments.files.merge import merge
+from harness.experiments.question.arms import check_parts, resolve_arm, with_tokens
 from harness.experiments.question.config import (
     METRICS,
     NAME,
@@ -27,21 +25,12 @@ from harness.experiments.question.config import (
 )
 from harness.experiments.question.evaluation_set import read_options, sets_of
 from harness.experiments.question.factors import MAX_RUNS, combinations
-from harness.experiments.question.initial_weights import InitialWeights
 from harness.experiments.question.report_apart import report_apart
 from harness.experiments.question.seeds_config import Seeds, read_seeds
 from harness.experiments.question.tuned_settings import check_settings
 from harness.experiments.question.tuning_config import Tune, read_tune
-from harness.interop.checkpoint import read_variant
 from harness.schema import parse
-from harness.training.config import TrainConfig
 from harness.training.schedules import SCHEDULE
-from variants.presets import preset
-
-T = TypeVar("T")
-
-PARTS = ("variant", "data", "train")
-INIT_FROM = "init_from"  # beside the parts: a folder with weights to begin with
 
 
 def resolve(data: Mapping[str, object], folder: Path) -> Resolved:
@@ -62,10 +51,11 @@ def resolve(data: Mapping[str, object], folder: Path) -> Resolved:
     seeds = _seeds(experiment)
     patches = _patches(experiment, seeds)
     check_parts(experiment.base, "base")
+    experiment = experiment.model_copy(update={"base": with_tokens(experiment.base, folder)})
     for name, (patch, levels) in patches.items():
         try:
             check_parts(patch)
-            arms[name] = _resolve_arm(experiment, name, patch, levels, folder)
+            arms[name] = resolve_arm(experiment.base, name, patch, levels, folder)
         except ConfigError as error:
             problems += error.within("arms", name).problems
     tune = _tune(experiment, seeds, arms, problems)
@@ -170,99 +160,6 @@ def _patches(experiment: Experiment, seeds: Seeds) -> dict[str, tuple[Patch, dic
         runs = f"{len(patches)} arms x {seeds.most} seeds"
         raise ConfigError.at(("seeds",), f"{runs} are more than {MAX_RUNS} runs")
     return patches
-
-
-def check_parts(patch: Patch, *prefix: str) -> None:
-    """Check the keys of a patch.
-
-    Raises:
-        ConfigError: an unknown one, or a part that is no mapping.
-    """
-    problems = []
-    for key, value in patch.items():
-        if key == INIT_FROM:
-            if value is not None and not isinstance(value, str):
-                problems.append(Problem((*prefix, key), f"must be a folder, but got {value!r}"))
-        elif key not in PARTS:
-            problems.append(Problem((*prefix, key), unknown("key", key, [*PARTS, INIT_FROM])))
-        elif value is not None and not isinstance(value, Mapping):
-            problems.append(Problem((*prefix, key), f"must be a mapping, but got {value!r}"))
-    if problems:
-        raise ConfigError(*problems)
-
-
-def _resolve_arm(
-    experiment: Experiment, name: str, patch: Patch, levels: dict[str, str], folder: Path
-) -> Arm:
-    problems: list[Problem] = []
-    weights = _init_from({**experiment.base, **patch}.get(INIT_FROM), folder)
-    start = {} if weights is None else read_variant(weights.folder).to_dict()
-
-    def section(key: str) -> Patch:
-        base, change = experiment.base.get(key) or {}, patch.get(key) or {}
-        return with_preset(base, change, start) if key == "variant" else merge(base, change)
-
-    def collect(key: str, reader: Callable[[], T]) -> T | None:
-        try:
-            return reader()
-        except ConfigError as error:
-            problems.extend(error.within(key).problems)
-            return None
-
-    data = collect("data", lambda: DataConfig.read(section("data")))
-    train = collect("train", lambda: TrainConfig.read(section("train")))
-    written = collect("variant", lambda: section("variant"))
-    n_ids = collect("data", lambda: data.vocab_size) if data else None
-    if data is None or written is None or n_ids is None:
-        raise ConfigError(*problems)
-    if "vocab_size" not in written:
-        written["vocab_size"] = n_ids
-    variant = collect("variant", lambda: VariantSpec.read(written))
-    if variant and variant.dims.vocab_size < n_ids:
-        ids = f"must hold the tokenizer's {n_ids} ids"
-        message = f"{ids}, but got {variant.dims.vocab_size}"
-        problems.append(Problem(("variant", "vocab_size"), message))
-    if variant and train and train.seq_len > variant.dims.max_seq_len:
-        message = f"must not exceed the variant's max_seq_len ({variant.dims.max_seq_len})"
-        problems.append(Problem(("train", "seq_len"), f"{message}, but got {train.seq_len}"))
-    if problems:
-        raise ConfigError(*problems)
-    assert variant and train
-    return Arm(name, patch, variant, data, train, levels, weights)
-
-
-def _init_from(written: str | None, folder: Path) -> InitialWeights | None:
-    if written is None:
-        return None
-    try:
-        return InitialWeights.find((folder / Path(written).expanduser()).resolve())
-    except AblateError as error:
-        raise ConfigError.at((INIT_FROM,), str(error)) from None
-
-
-def with_preset(base: Patch, change: Patch, start: Patch | None = None) -> Patch:
-    """Return the mapping that describes a variant in full, presets expanded.
-
-    It begins with `start`, if given. An arm that names a preset starts from that preset, not from
-    the base's variant. Options without a name are those of the slot's baseline, if nothing else is
-    there.
-
-    Raises:
-        ConfigError: no such preset.
-    """
-    written: Patch = dict(start or {})
-    for layer in (base, change):
-        if "preset" in layer:
-            if not isinstance(layer["preset"], str):
-                message = f"must be the name of a preset, but got {layer['preset']!r}"
-                raise ConfigError.at(("preset",), message)
-            written = preset(layer["preset"])
-        written = merge(written, {k: v for k, v in layer.items() if k != "preset"})
-    for slot, name in BASELINE.items():
-        given = written.get(slot)
-        if isinstance(given, Mapping) and "name" not in given and slot != "precision":
-            written[slot] = {"name": name, **given}
-    return written
 
 
 def _match(experiment: Experiment, problems: list[Problem]) -> Match | None:

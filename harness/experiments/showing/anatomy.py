@@ -7,9 +7,7 @@ from itertools import groupby
 from typing import Any
 
 import torch
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 from torch import nn
 
@@ -19,6 +17,7 @@ from harness.core.slots import SLOTS, Slot
 from harness.errors import ConfigError
 from harness.experiments.showing.named_variant import named_variant
 from harness.quantities import format_count
+from harness.terminal import plain_table
 
 MOST_SAMPLED = 50_000_000  # parameters; larger models are not allocated only to be looked at
 SAMPLE_TOKENS = 5
@@ -65,14 +64,14 @@ def anatomy(preset: str, changes: Sequence[str]) -> dict[str, Any]:
 
 def anatomy_view(found: dict[str, Any]) -> RenderableType:
     """Draw an anatomy for people."""
-    tree = _table(found["preset"])
+    tree = plain_table(found["preset"])
     for column in ("part", "is", "weights"):
         tree.add_column(column, overflow="fold")
     tree.add_column("parameters", justify="right", no_wrap=True)
     for part in found["parts"]:
         for row in _rows(part, 0):
             tree.add_row(*row)
-    counts = _table(None, show_header=False)
+    counts = plain_table(None, show_header=False)
     for name, n in found["counts"].items():
         counts.add_row(name.replace("_", "-"), f"{format_count(n)} ({n:,})")
     return Group(tree, counts, Text(_said_of(found["sample"])))
@@ -143,7 +142,3 @@ def _said_of(sample: dict[str, Any] | None) -> str:
     finite = "all finite" if sample["finite"] else "not all finite"
     loss = f"loss {sample['loss']:.3f}; ln(vocab_size) is {sample['loss_of_a_guess']:.3f}"
     return f"Tokens {sample['tokens']}, weights of seed 0: logits {shape}, {finite}; {loss}."
-
-
-def _table(title: str | None, show_header: bool = True) -> Table:
-    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_header=show_header)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich import box
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -13,6 +12,7 @@ from harness.analysis.units import count, size
 from harness.analysis.verdicts.compare import compare
 from harness.experiments.showing.clean import Removable
 from harness.store.experiments import ExperimentStore, ExperimentTables
+from harness.terminal import plain_table
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def removable_table(found: Sequence[Removable]) -> RenderableType:
     if not found:  # a table without columns would show nothing, not even its title
         return Text("nothing to remove")
     total = sum(item.nbytes for item in found)
-    table = _table(f"{len(found)} attempts, {size(total)}")
+    table = plain_table(f"{len(found)} attempts, {size(total)}")
     for column in ("folder", "why", "size"):
         table.add_column(column, overflow="fold")
     for item in found:
@@ -75,17 +75,12 @@ def removable_table(found: Sequence[Removable]) -> RenderableType:
 
 def table_of(rows: Sequence[dict[str, Any]]) -> Table:
     """Draw rows that have the same keys."""
-    table = _table(None)
+    table = plain_table(None)
     for column in rows[0] if rows else []:
         table.add_column(str(column), overflow="fold")
     for row in rows:
         table.add_row(*(Text(str(value)) for value in row.values()))
     return table
-
-
-def _table(title: str | None) -> Table:
-    shown = None if title is None else Text(title, style="bold")
-    return Table(title=shown, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False)
 
 
 def plain(value: Any) -> Any:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from harness.core.spec import VariantSpec
 from harness.errors import ConfigError
 from harness.experiments.files.overrides import apply_overrides
-from harness.experiments.question.resolve import with_preset
+from harness.experiments.question.arms import with_preset
 
 VOCAB_SIZE = 1024  # of a preset that leaves it to the tokenizer
 

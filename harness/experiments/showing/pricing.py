@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rich import box
 from rich.table import Table
 
 from harness.core.cost import measure_cost
 from harness.errors import ConfigError
 from harness.experiments.showing.named_variant import named_variant
 from harness.quantities import format_bytes, format_count
+from harness.terminal import plain_table
 
 SEQ_LEN = 256
 
@@ -35,7 +35,7 @@ def price(preset: str, changes: Sequence[str], seq_len: int | None = None) -> di
 def price_table(priced: dict[str, Any]) -> Table:
     """Draw a price for people."""
     title = f"{priced['preset']} at {priced['seq_len']} tokens"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_header=False)
+    table = plain_table(title, show_header=False)
     params, active, precision = priced["params"], priced["params_active"], _infer(priced)
     per_token = format_bytes(priced["cache_bytes_per_token"])
     table.add_row("parameters", _exactly(params))

@@ -2,7 +2,6 @@
 
 from typing import Any, Literal
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -10,6 +9,7 @@ from rich.text import Text
 from harness.quantities import format_bytes, format_count, format_duration
 from harness.store.attempt import Attempt
 from harness.store.views import by_document, by_layer, by_position
+from harness.terminal import plain_table
 
 FEW = 3  # of the documents, at either end
 
@@ -51,7 +51,7 @@ def run_view(found: dict[str, Any]) -> RenderableType:
 
 
 def _figures(found: dict[str, Any]) -> Table:
-    table = _table(f"Run {found['run_id']} on {found['environment']}", show_header=False)
+    table = plain_table(f"Run {found['run_id']} on {found['environment']}", show_header=False)
     result = found["result"]
     for name, value in {**result["metrics"], "seconds": result["seconds"]}.items():
         table.add_row(name, "-" if value is None else _written(name, value))
@@ -80,7 +80,7 @@ def _columns(rows: list[dict[str, Any]], *words: str) -> list[dict[str, Any]]:
 
 
 def _rows(title: str, rows: list[dict[str, Any]]) -> Table:
-    table = _table(title)
+    table = plain_table(title)
     for column in rows[0]:
         justify: Literal["left", "right"] = "left" if column == "document" else "right"
         table.add_column(column.replace("_", "\n"), justify=justify)
@@ -105,8 +105,3 @@ def _samples(samples: dict[str, Any] | None) -> list[Text]:
         for sample in samples["samples"]
         for kind in ("greedy", "sampled")
     ]
-
-
-def _table(title: str, show_header: bool = True) -> Table:
-    shown = Text(title, style="bold")
-    return Table(title=shown, title_justify="left", box=box.SIMPLE_HEAD, show_header=show_header)

@@ -7,7 +7,7 @@ from harness.analysis.study.front import best_so_far, finished
 from harness.analysis.study.hypervolume import hypervolume_history, reference_point
 from harness.analysis.study.objectives import Objective
 from harness.analysis.study.read import Study
-from harness.analysis.study.trials import at_rung, segments
+from harness.analysis.study.trials import rung_values, segments
 from harness.analysis.study.words import reference_words
 from harness.analysis.units import percent
 from harness.report.charts.bars import Bar, BarRow, bar_chart
@@ -65,29 +65,28 @@ def _volume(study: Study) -> Iterator[Figure]:
 
 
 def _rungs(study: Study) -> Iterator[Figure]:
-    """Draw the first objective at every rung; one that is the same at all of them is no curve."""
-    fractions = [float(one) for one in study.definition.get("rungs") or []]
+    """Draw the first objective that changes on the way: a cost is no curve."""
+    found = rung_values(study.definition, study.events)
+    status = dict(zip(study.trials["number"], study.trials["status"], strict=True))
     for objective in study.objectives:
-        columns = [at_rung(objective.key, fraction) for fraction in fractions]
-        reached = study.trials.dropna(subset=columns[:1]) if columns else study.trials[:0]
-        if len(columns) > 1 and (reached[columns].nunique(axis=1) > 1).any():
-            seen: set[str] = set()
-            lines = []
-            for row in reached.to_dict("records"):
-                status = row["status"]
-                pairs = zip(fractions, (row[column] for column in columns), strict=True)
-                points = [(x, float(y)) for x, y in pairs if y == y]
-                tips = [(p, f"trial {row['number']}, {status}: {p[1]:.4f}") for p in points]
-                label = "" if status in seen else status
-                lines.append(Line(label, STYLES.get(status, "a6"), points, dots=tips))
-                seen.add(status)
-            names = {fraction: percent(fraction) for fraction in fractions}
-            what = f"{objective.title} at each rung"
-            share = "part of the budget"
-            svg = line_chart(what, share, objective.title, lines, names=names)
-            caption = "A line for each trial. Trials compare with each other at equal parts only."
-            yield Figure("rungs", svg, what, caption)
-            return
+        by_trial = found.dropna(subset=[objective.column]).groupby("number")
+        if not (by_trial[objective.column].nunique() > 1).any():
+            continue
+        lines: list[Line] = []
+        for number, ours in by_trial:
+            points = list(zip(ours["fraction"], ours[objective.column], strict=True))
+            became = status[number]
+            tips = [(p, f"trial {number}, {became}: {objective.words(p[1])}") for p in points]
+            seen = any(line.label == became for line in lines)
+            style = STYLES.get(became, "a6")
+            lines.append(Line("" if seen else became, style, points, dots=tips))
+        rungs = study.definition.get("rungs") or []
+        names = {float(fraction): percent(fraction) for fraction in rungs}
+        what = f"{objective.title} on the way"
+        svg = line_chart(what, "part of the budget", objective.title, lines, names=names)
+        caption = "A line for each trial. Trials compare with each other at equal parts only."
+        yield Figure("rungs", svg, what, caption)
+        return
 
 
 def _distribution(study: Study, objective: Objective, i: int) -> Figure | None:

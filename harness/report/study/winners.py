@@ -7,8 +7,8 @@ from harness.analysis.study.front import finished, front
 from harness.analysis.study.objectives import Objective
 from harness.analysis.study.read import Study
 from harness.analysis.study.words import not_confirmed_words, trial_words, volume_lines
+from harness.analysis.words.numbers import difference_words, interval_words
 from harness.analysis.words.sentences import sentence
-from harness.analysis.words.words import difference_words, interval_words
 from harness.report.charts.lines import Line, line_chart
 from harness.report.document import Block, Bullets, Claim, Figure, Paragraph, Section, Table
 from harness.report.study.tables import front_table

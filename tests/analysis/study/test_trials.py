@@ -5,7 +5,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, distribution_to_json
 from studies import BOUND, RUNGS, definition, events, suggested
 
-from harness.analysis.study.trials import segments, trials_table
+from harness.analysis.study.trials import rung_values, segments, trials_table
 
 
 @pytest.fixture
@@ -119,3 +119,62 @@ def test_a_trial_taken_up_again_was_worked_at_twice():
     assert (ours["start"] < ours["end"]).all()
     assert ours["end"].iloc[0] < ours["start"].iloc[1]
     assert not found["number"].isin([3, 9]).any()  # infeasible, and a duplicate
+
+
+def changed(trial, event, **more):
+    return [
+        {**one, **more} if (one["trial"], one["event"]) == (trial, event) else one
+        for one in events()
+    ]
+
+
+def test_an_evaluation_just_after_a_rung_is_at_that_rung():
+    late = [
+        {**e, "fraction": e["fraction"] + 0.004} if e["event"] == "rung" else e for e in events()
+    ]
+    table = trials_table(definition(), late).set_index("number")
+    columns = [f"objective.val_bpb@{fraction:g}" for fraction in RUNGS]
+    expected = trials_table(definition(), events()).set_index("number")
+    pd.testing.assert_frame_equal(table[columns], expected[columns])
+
+
+def test_the_last_rung_is_the_end_also_without_an_event_of_its_own():
+    happened = [e for e in events() if e["event"] != "rung" or e["fraction"] < 1]
+    table = trials_table(definition(), happened)
+    assert table["objective.val_bpb@1"].equals(table["objective.val_bpb"])
+
+
+def test_a_trial_that_waits_at_a_rung_is_queued():
+    happened = changed(12, "rung", pauses=True)
+    last = next(e for e in happened if (e["trial"], e["event"]) == (12, "rung"))
+    table = trials_table(definition(), happened[: last["seq"] + 1]).set_index("number")
+    assert table.loc[12, "status"] == "queued"
+
+
+def test_a_duplicate_of_a_pruned_trial_has_no_value():
+    values = {"val_bpb": 1.0, "kv_bytes": 1.0}
+    as_done, as_pruned = (
+        trials_table(definition(), changed(9, "ended", values=values, pruned=pruned))
+        for pruned in (False, True)
+    )
+    assert as_done.loc[9, "objective.val_bpb"] == 1.0
+    assert pd.isna(as_pruned.loc[9, "objective.val_bpb"])
+
+
+def test_a_run_that_the_store_had_before_costs_nothing():
+    table = trials_table(definition(), changed(12, "ended", reused=True))
+    assert table.loc[12, ["seconds", "flops"]].tolist() == [0, 0]
+    assert table.loc[12, "status"] == "done"
+
+
+def test_a_trial_stopped_together_with_the_study_has_lost_no_worker():
+    table = trials_table(definition(), changed(7, "lost", worker=None))
+    assert table.loc[7, "lost"] == 0
+
+
+def test_values_on_the_way_are_in_order_and_end_at_one():
+    found = rung_values(definition(), events())
+    assert found[found["number"] == 12]["fraction"].tolist() == RUNGS
+    assert found[found["number"] == 11]["fraction"].tolist() == RUNGS[:2]
+    assert found["objective.val_bpb"].notna().all()
+    assert rung_values(definition(), []).empty

@@ -1,6 +1,6 @@
 """The numbers of a contrast as they are printed everywhere."""
 
-from harness.analysis.units import decimals_for, percent
+from harness.analysis.units import difference_and_interval, percent
 from harness.analysis.verdicts.contrasts import Contrast
 
 _SMALLEST_PRINTED = 1e-4
@@ -8,21 +8,17 @@ _SMALLEST_PRINTED = 1e-4
 
 def interval_words(contrast: Contrast) -> str:
     """Write the interval of the difference: `-0.004 to +0.020`."""
-    return _ends(contrast.low, contrast.high)
+    return difference_and_interval(contrast.difference, contrast.low, contrast.high)[1]
 
 
 def narrow_words(contrast: Contrast) -> str:
     """Write the narrower interval, by which arms are practically equal or not."""
-    return _ends(contrast.narrow_low, contrast.narrow_high)
+    return difference_and_interval(None, contrast.narrow_low, contrast.narrow_high)[1]
 
 
 def difference_words(contrast: Contrast) -> str:
     """Write the difference with as many decimals as its interval."""
-    if contrast.difference is None:
-        return "none"
-    if contrast.low is None or contrast.high is None:
-        return f"{contrast.difference:+.3g}"
-    return f"{contrast.difference:+.{decimals_for(contrast.low, contrast.high)}f}"
+    return difference_and_interval(contrast.difference, contrast.low, contrast.high)[0]
 
 
 def interval_name(contrast: Contrast) -> str:
@@ -41,13 +37,6 @@ def p_words(contrast: Contrast) -> str:
     if p is None:
         return "-"
     return f"<{_SMALLEST_PRINTED}" if p < _SMALLEST_PRINTED else f"{p:.2g}"
-
-
-def _ends(low: float | None, high: float | None) -> str:
-    if low is None or high is None:
-        return "no interval"
-    decimals = decimals_for(low, high)
-    return f"{low:+.{decimals}f} to {high:+.{decimals}f}"
 
 
 def _together(contrast: Contrast) -> str:
