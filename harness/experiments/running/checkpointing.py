@@ -27,6 +27,15 @@ class Saves:
         losses = (point.get("val_loss") for point in attempt.read_curve())
         self._best = min((loss for loss in losses if loss is not None), default=float("inf"))
 
+    def save(self, training: Training, point: Measurement) -> None:
+        """Save, whatever the time is.
+
+        Raises:
+            StoreError: it could not be written.
+        """
+        state = training.state()
+        self.attempt.checkpoints.write(point.step, state.save, self._is_best(point))
+
     def save_if_due(self, training: Training, point: Measurement) -> None:
         """Save now if it is time, or if no evaluation so far had a lower loss.
 
@@ -35,13 +44,17 @@ class Saves:
         Raises:
             StoreError: it could not be written.
         """
-        best = point.evaluation is not None and point.evaluation.val_loss <= self._best
-        if point.evaluation and best:
-            self._best = point.evaluation.val_loss
+        best = self._is_best(point)
         is_due = best or time.monotonic() - self._last >= self.seconds
         if is_due and (state := training.state()).is_finite:
             self.attempt.checkpoints.write(point.step, state.save, best)
             self._last = time.monotonic()
+
+    def _is_best(self, point: Measurement) -> bool:
+        best = point.evaluation is not None and point.evaluation.val_loss <= self._best
+        if point.evaluation and best:
+            self._best = point.evaluation.val_loss
+        return best
 
 
 def resume(attempt: Attempt, device: torch.device) -> TrainingState | None:

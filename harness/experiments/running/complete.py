@@ -10,6 +10,7 @@ from harness.experiments.question.run_config import RunConfig
 from harness.experiments.running.execute import execute
 from harness.experiments.running.execution import Execution
 from harness.experiments.running.measure import keep, measure
+from harness.experiments.running.pause import Pause
 from harness.store.attempt import Attempt
 from harness.store.errors import StoreError
 from harness.store.records import Ended, Heartbeat, Result, Resume
@@ -56,11 +57,15 @@ class Attempts:
 
 
 def complete(
-    config: RunConfig, scorings: Sequence[FinalScoring], attempt: Attempt, how: Execution
+    config: RunConfig,
+    scorings: Sequence[FinalScoring],
+    attempt: Attempt,
+    how: Execution,
+    pause: Pause | None = None,
 ) -> None:
-    """Train a run unless its attempt has ended, then score it unless it went wrong."""
+    """Train a run unless its attempt has ended, then score it unless it went wrong or paused."""
     if attempt.read_result() is None:
-        execute(config, attempt, how)
+        execute(config, attempt, how, pause)
     for scoring in scorings if attempt.status is Status.DONE else ():
         if not attempt.has_measured(scoring.name):
             measure(config, scoring, attempt, how)

@@ -19,6 +19,7 @@ from harness.experiments.planning.fingerprint import measure_fingerprint
 from harness.experiments.question.run_config import RunConfig
 from harness.experiments.running.checkpointing import Saves, best_state, best_step, resume
 from harness.experiments.running.execution import Execution
+from harness.experiments.running.pause import Pause
 from harness.experiments.running.run_model import save_weights
 from harness.experiments.running.samples import leave_samples
 from harness.experiments.running.scoring import evaluator_of, scores
@@ -39,11 +40,12 @@ from harness.training.randomness import address
 LARGE = 50_000_000  # parameters; of more, no second model is made to look for leaks in it
 
 
-def execute(run: RunConfig, attempt: Attempt, how: Execution) -> Status:
+def execute(run: RunConfig, attempt: Attempt, how: Execution, pause: Pause | None = None) -> Status:
     """Train a run in this process and finish its attempt, from its last checkpoint if it has one.
 
     A run that diverges or fails is an outcome, recorded with its cause; only what stops the whole
-    process (an interrupt, a full disk) leaves the attempt unfinished, to be taken up again.
+    process (an interrupt, a full disk) leaves the attempt unfinished, to be taken up again. So does
+    `pause`, after a checkpoint.
     """
     make_deterministic(how.device, how.threads)
     run = run.without_conversion()
@@ -52,7 +54,7 @@ def execute(run: RunConfig, attempt: Attempt, how: Execution) -> Status:
         try:
             if attempt.read_run() is None:
                 attempt.write_run(_record(run, how.device))
-            result = _train(run, attempt, how, last)
+            result = _train(run, attempt, how, last, pause)
         except StoreError:  # nothing wrong with the run: it goes on when there is room again
             raise
         except Diverged as error:
@@ -60,6 +62,8 @@ def execute(run: RunConfig, attempt: Attempt, how: Execution) -> Status:
         except Exception as error:  # recorded with its cause, so that other runs go on
             write_text(attempt.path / "traceback.txt", traceback.format_exc())
             result = _ended(Status.FAILED, cause_of(error), last)
+        if result is None:
+            return Status.INTERRUPTED
         attempt.finish(result)
         attempt.checkpoints.remove()
     return result.status
@@ -75,7 +79,13 @@ def _record(run: RunConfig, device: torch.device) -> RunRecord:
     )
 
 
-def _train(run: RunConfig, attempt: Attempt, how: Execution, last: list[Measurement]) -> Result:
+def _train(
+    run: RunConfig,
+    attempt: Attempt,
+    how: Execution,
+    last: list[Measurement],
+    pause: Pause | None,
+) -> Result | None:
     config, device = run.train, how.device
     peak_flops = training_peak(PRECISION.build(run.variant.precision.train), device)
     forget_peak_memory(device)
@@ -104,6 +114,9 @@ def _train(run: RunConfig, attempt: Attempt, how: Execution, last: list[Measurem
         last[:] = [point]
         evaluation = point.evaluation or evaluation
         if point.fraction < 1.0:
+            if pause and point.evaluation and pause(point):
+                saves.save(training, point)
+                return None
             saves.save_if_due(training, point)
     norms["end"] = gradient_norms(model, *order[0])
     assert evaluation, "the last measurement has an evaluation"
