@@ -35,3 +35,11 @@ def test_nothing_costs_nothing():
     found = spent(trials_table(definition(), []))
     assert (found.flops, found.full_trainings, found.saved_flops) == (0, 0, 0)
     assert found.share is None
+
+
+def test_a_trial_that_waits_at_a_rung_has_saved_nothing():
+    trials = trials_table(definition(), events())
+    trials.loc[trials["status"] == "pruned", "status"] = "queued"
+    found = spent(trials)
+    assert found.saved_flops == 0
+    assert found.full_trainings == pytest.approx(DONE + HALVES / 2 + TENTHS / 10)
