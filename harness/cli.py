@@ -12,6 +12,7 @@ import typer
 
 from harness.bench.commands import bench
 from harness.errors import AblateError
+from harness.search.commands import search
 from harness.store.checkpoints import SECONDS_BETWEEN_SAVES
 from harness.terminal import Json, Results, console, echo
 
@@ -31,6 +32,7 @@ new = typer.Typer(
 )
 app.add_typer(new, name="new")
 app.add_typer(bench, name="bench")
+app.command(rich_help_panel="Experiments")(search)
 
 INTERRUPTED = 130  # the exit code that shells give to Ctrl-C
 

@@ -1,6 +1,6 @@
 """A study's folder: its definition, and the events of its trials, which only ever grow.
 
-`study.json` is written once; `trials.jsonl` has one event a line, in the order in which things
+`study.json` says what is asked; `trials.jsonl` has one event a line, in the order in which things
 happened, and is the truth: everything else in the folder can be made again from these two files.
 
 Every event has `seq` (0, 1, 2, ...), `trial` (its number; -1: of the study as a whole), `event` and
@@ -97,12 +97,9 @@ class StudyFiles:
         return found
 
     def write_definition(self, definition: Mapping[str, Any]) -> None:
-        """Write down what the study asks, once."""
+        """Write down what the study asks; what its trials depend on never changes."""
         assert self._next is not None, "only the holder writes"
-        path = self.path / "study.json"
-        if path.exists():
-            raise StoreError(path, "already written; a study never changes")
-        write_json(path, dict(definition))
+        write_json(self.path / "study.json", dict(definition))
 
     def events(self) -> list[Event]:
         """Read what has happened so far; a torn last line does not count.

@@ -85,12 +85,6 @@ def test_a_corrupt_line_within_is_refused_and_nothing_is_cut(files, line):
     assert files.trials.read_bytes() == b"\n".join(lines)
 
 
-def test_a_definition_is_never_overwritten(files):
-    write(files)
-    with files.hold(), pytest.raises(StoreError, match="never changes"):
-        files.write_definition(DEFINITION)
-
-
 @pytest.mark.parametrize("content", [b"{", b"[]", b"{}"])
 def test_a_corrupt_definition_is_one_clear_error(files, content):
     write(files)

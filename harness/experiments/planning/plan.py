@@ -76,7 +76,7 @@ def _plan_arms(resolved: Resolved, device: torch.device) -> dict[str, PlannedArm
         if name != baseline.name and target is None:
             break  # the baseline itself is wrong: nothing to match against
         try:
-            planned[name] = _plan_arm(arm, target, resolved, device)
+            planned[name] = plan_arm(arm, target, resolved, device)
         except ConfigError as error:
             problems += error.within("arms", name).problems
     if problems:
@@ -84,9 +84,14 @@ def _plan_arms(resolved: Resolved, device: torch.device) -> dict[str, PlannedArm
     return {name: planned[name] for name in resolved.arms}
 
 
-def _plan_arm(
+def plan_arm(
     arm: Arm, target: PlannedArm | None, resolved: Resolved, device: torch.device
 ) -> PlannedArm:
+    """Build an arm on the meta device, match it to the target if the question asks so, price it.
+
+    Raises:
+        ConfigError: it cannot be built, run or matched, or does not fit into memory.
+    """
     seq_len = arm.train.seq_len
     by = resolved.match.by if resolved.match else "d_ff"
     try:
@@ -169,8 +174,7 @@ def _record(resolved: Resolved, planner: RunPlanner, stages: Stages, source: str
 
 
 def _arm_record(planned: PlannedArm, tune: Tune | None, tuning: Tuning | None) -> dict[str, Any]:
-    cost, train = planned.matched.cost, planned.arm.train
-    update = planned.flops.per_step / train.tokens_per_step
+    train = planned.arm.train
     return {
         "variant": planned.matched.spec.to_dict(),
         "data": planned.arm.data.to_dict(),
@@ -180,9 +184,12 @@ def _arm_record(planned: PlannedArm, tune: Tune | None, tuning: Tuning | None) -
         "factors": planned.arm.levels,
         "matched": planned.matched.to_dict(),
         "tuning": tuning.to_dict(tune) if tune and tuning else None,
-        "cost": {
-            **cost.to_dict(),
-            "update_flops_per_token": update,
-            "cache_seq_len": cost.seq_len,
-        },
+        "cost": cost_record(planned),
     }
+
+
+def cost_record(planned: PlannedArm) -> dict[str, Any]:
+    """Return what is kept of the costs of an arm."""
+    cost = planned.matched.cost
+    update = planned.flops.per_step / planned.arm.train.tokens_per_step
+    return {**cost.to_dict(), "update_flops_per_token": update, "cache_seq_len": cost.seq_len}

@@ -27,7 +27,7 @@ def stamp(record: Plan, earlier: Plan | None, folder: Path) -> dict[str, Any]:
         return dict(before)
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _commit(folder),
+        "commit": commit_of(folder),
         "question_hash": asked,
         "expect": record["expect"],
         "contrasts": record["contrasts"],
@@ -46,7 +46,7 @@ def _hash_of(record: Plan) -> str:
     return hashlib.sha256(written.encode()).hexdigest()[:16]
 
 
-def _commit(folder: Path) -> str | None:
+def commit_of(folder: Path) -> str | None:
     """Return the commit of the folder's repository, marked if files differ from it; or None."""
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--exclude=*"]
     try:
