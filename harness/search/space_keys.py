@@ -11,7 +11,7 @@ from optuna.distributions import (
 )
 
 from harness.errors import ConfigError, Problem, unknown
-from harness.experiments.question.resolve import PARTS
+from harness.experiments.question.arms import PARTS
 from harness.schema import Frozen, parse
 from harness.search.space import Parameter, Point, Space, Value
 

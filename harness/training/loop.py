@@ -5,10 +5,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, replace
-from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from harness.core.model import LanguageModel
 from harness.core.slots import PRECISION
@@ -23,16 +22,10 @@ from harness.training.measurement import Counters, Measurement, Step
 from harness.training.optimizers import OPTIMIZER
 from harness.training.randomness import address
 from harness.training.schedules import SCHEDULE, Branch
-from harness.training.stages import take
+from harness.training.stages import Batches, take
 from harness.training.state import TrainingState, gather, scatter
 
 REPORTS = 100  # measurements of the training loss over the budget, besides the evaluations
-
-
-class Batches(Protocol):
-    """Batches by step, or plain tokens and targets: any step can be asked for at any time."""
-
-    def __getitem__(self, step: int) -> Batch | tuple[Tensor, Tensor]: ...
 
 
 class Training:

@@ -1,15 +1,19 @@
 """Smaller batches and shorter sequences in the first parts of a training."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Protocol
 
 from pydantic import Field
+from torch import Tensor
 
 from harness.data.batches import Batch
 from harness.quantities import Count
 from harness.schema import Frozen
 
-if TYPE_CHECKING:
-    from harness.training.loop import Batches
+
+class Batches(Protocol):
+    """Batches by step, or plain tokens and targets: any step can be asked for at any time."""
+
+    def __getitem__(self, step: int) -> Batch | tuple[Tensor, Tensor]: ...
 
 
 class Stage(Frozen):
@@ -33,7 +37,7 @@ class Stage(Frozen):
     seq_len: Count | None = None
 
 
-def take(batches: "Batches", rows: int, full_size: int, stage: Stage | None) -> tuple[Batch, int]:
+def take(batches: Batches, rows: int, full_size: int, stage: Stage | None) -> tuple[Batch, int]:
     """Return the batch of a stage, and how many rows of the data are used up after it.
 
     Args:

@@ -115,6 +115,12 @@ def test_every_trial_is_listed_also_those_that_failed(study):
     assert table.rows[12][table.columns.index("val_bpb")] == "1.8593"
 
 
+def test_a_duplicate_of_the_very_first_trial_says_so():
+    happened = [e | {"same_as": 0} if e.get("same_as") is not None else e for e in events()]
+    table = all_trials(study_of(definition(), happened))
+    assert table.rows[9][table.columns.index("same_as")] == "0"
+
+
 def test_the_design_names_the_space_the_sampler_and_the_rungs(report):
     space, facts = section(report, "Design").blocks
     assert [row[:2] for row in space.rows] == [[name, path] for name, (path, *_) in SPACE.items()]

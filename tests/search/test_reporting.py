@@ -6,6 +6,7 @@ import json
 import pandas as pd
 import pytest
 from lab import ablate, files
+from searching import search
 from stored import write
 from studies import write_study
 
@@ -116,3 +117,23 @@ def test_a_corrupt_event_is_one_message(results):
     ended = ablate("results", "kv", results=results)
     assert ended.code == 2
     assert "trials.jsonl: corrupt: line 1" in ended.err
+
+
+def test_a_search_leaves_its_tables_and_can_be_reported(write, results, deterministic):
+    space = {
+        "variant.attention": ["gqa", "mla"],
+        "train.optimizer.lr": {"low": 1e-3, "high": 3e-2, "log": True},
+    }
+    wanted = {"space": space, "trials": 4, "objectives": ["val_bpb", "kv_bytes"]}
+    state = search(write(name="real", rungs=[0.5, 1.0], **wanted), results).state
+    study = read_study(StudyStore(results), "real")
+    assert study.trials["status"].tolist() == [trial.status for trial in state.trials]
+    for trial in state.done:
+        row = study.trials.iloc[trial.number]
+        assert {one.key: row[one.column] for one in study.objectives} == trial.values
+        assert row["params.train.optimizer.lr"] == trial.params["train.optimizer.lr"]
+    assert study.trials["flops"].sum() == state.spent("flops")
+    stored = pd.read_parquet(results / "studies/real/trials.parquet")
+    pd.testing.assert_frame_equal(stored, study.trials)
+    html, _ = write_study_report(StudyStore(results), "real")
+    assert "not confirmed" in html.read_text()

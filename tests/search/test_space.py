@@ -63,16 +63,8 @@ def test_two_branches_may_write_the_same_path():
     space = read_space(
         {
             "variant.attention": ["gqa", "mla"],
-            "few": {
-                "path": "variant.n_heads",
-                "choices": [1],
-                "when": {"variant.attention": "gqa"},
-            },
-            "many": {
-                "path": "variant.n_heads",
-                "choices": [4],
-                "when": {"variant.attention": "mla"},
-            },
+            "few": {**heads, "choices": [1], "when": {"variant.attention": "gqa"}},
+            "many": {**heads, "choices": [4], "when": {"variant.attention": "mla"}},
         }
     )
     assert space.patch({"variant.attention": "mla", "many": 4})["variant"]["n_heads"] == 4

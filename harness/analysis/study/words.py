@@ -8,6 +8,7 @@ import pandas as pd
 from harness.analysis.study.confirmed import confirmed, unconfirmed
 from harness.analysis.study.front import front
 from harness.analysis.study.hypervolume import hypervolume_of, reference_point, share_of_box
+from harness.analysis.study.names import PREFIX, short_names
 from harness.analysis.study.objectives import Objective
 from harness.analysis.study.read import Study
 from harness.analysis.study.spent import spent
@@ -61,8 +62,9 @@ def trial_words(study: Study, row: Mapping[Any, Any]) -> str:
 
 def params_words(row: Mapping[Any, Any]) -> str:
     """Write what was suggested for a trial, without the branches that it did not take."""
-    found = {str(k).removeprefix("params."): v for k, v in row.items() if _is_param(k, v)}
-    return ", ".join(f"{name}={param_words(value)}" for name, value in found.items())
+    names = short_names(str(k).removeprefix(PREFIX) for k in row if str(k).startswith(PREFIX))
+    told = {short: row[f"{PREFIX}{name}"] for name, short in names.items()}
+    return ", ".join(f"{name}={param_words(v)}" for name, v in told.items() if not pd.isna(v))
 
 
 def param_words(value: object) -> str:
@@ -124,7 +126,3 @@ def not_confirmed_words(study: Study, left: list[int]) -> str:
         f"not confirmed: {them} the best of {n_done} single runs, chosen by the very losses shown, "
         "which on fresh seeds are expected to be worse"
     )
-
-
-def _is_param(key: object, value: object) -> bool:
-    return str(key).startswith("params.") and not pd.isna(value)  # type: ignore[call-overload]

@@ -37,7 +37,7 @@ def study_view(study: Study) -> View:
             },
             "rung": "-" if row["rung"] is None else f"{row['rung']:g}",
             "seconds": "-" if row["seconds"] is None else format_duration(row["seconds"]),
-            "parameters": params_words(row),
+            "settings": params_words(row),
             "cause": row["cause"] or "-",
         }
         for row in records

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from harness.analysis.study.front import finished, front
+from harness.analysis.study.names import short_names
 from harness.analysis.study.objectives import Objective
 from harness.analysis.study.read import Study
 from harness.analysis.study.words import trial_words
@@ -33,7 +34,9 @@ def parameters(study: Study, importances: Importances) -> Iterator[Section]:
     blocks: list[Block] = [Paragraph(_CHOSEN)]
     looked_for = list(enumerate(study.objectives, start=1))
     for i, one in looked_for:
-        if found := importances.get(one.key):
+        if shares := importances.get(one.key):
+            short = short_names(study.definition["space"])
+            found = {short[name]: share for name, share in shares.items()}
             blocks.append(_importances(one, i, found, len(known)))
     best = set(front(study.trials, study.objectives)["number"])
     for i, scale in enumerate(scales(study, known), start=1):

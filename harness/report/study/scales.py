@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.analysis.study.names import param_columns
 from harness.analysis.study.read import Study
 from harness.report.charts.axis import Axis
 
@@ -55,14 +56,18 @@ class Scale:
 
 def scales(study: Study, trials: pd.DataFrame) -> list[Scale]:
     """Return the scale of each parameter that some of the trials have."""
-    found = (_scale(name, asked, trials) for name, asked in study.definition["space"].items())
+    short = param_columns(study.definition)
+    found = (
+        _scale(short[f"params.{name}"], asked, trials.set_index("number")[f"params.{name}"])
+        for name, asked in study.definition["space"].items()
+    )
     return [scale for scale in found if scale.values]
 
 
-def _scale(name: str, asked: Mapping[str, Any], trials: pd.DataFrame) -> Scale:
+def _scale(name: str, asked: Mapping[str, Any], of_trials: pd.Series) -> Scale:
     attributes = json.loads(asked["distribution"])["attributes"]
-    there = trials.dropna(subset=[f"params.{name}"])
-    numbers, values = there["number"].tolist(), there[f"params.{name}"].tolist()
+    there = of_trials.dropna()
+    numbers, values = there.index.tolist(), there.tolist()
     if "choices" not in attributes and values:
         places = dict(zip(numbers, map(float, values), strict=True))
         log, distinct = bool(attributes.get("log")), sorted(set(values))

@@ -7,6 +7,7 @@ import pandas as pd
 
 from harness.analysis.study.confirmed import confirmed
 from harness.analysis.study.front import front
+from harness.analysis.study.names import param_columns
 from harness.analysis.study.read import Study
 from harness.analysis.study.words import param_words
 from harness.quantities import format_duration
@@ -18,10 +19,10 @@ Row = Mapping[Any, Any]
 def front_table(study: Study) -> Table:
     """Tell of the best trial, or of each on the front, its values, parameters and verdict."""
     best = front(study.trials, study.objectives)
-    params = [name for name in _params(study) if best[name].notna().any()]
+    params = {k: v for k, v in param_columns(study.definition).items() if best[k].notna().any()}
     verdicts = {one.trial: str(one.contrast.verdict) for one in confirmed(study) if one.contrast}
     keys = [one.key for one in study.objectives]
-    columns = ["trial", *keys, *map(_short, params), "on fresh seeds"]
+    columns = ["trial", *keys, *params.values(), "on fresh seeds"]
     rows = [
         [
             str(row["number"]),
@@ -38,8 +39,9 @@ def front_table(study: Study) -> Table:
 
 def all_trials(study: Study) -> Table:
     """Tell of every trial what became of it."""
-    trials, params = study.trials, _params(study)
-    seen = [name for name in ("lost", "same_as") if (trials[name].fillna(-1) > 0).any()]
+    trials, params = study.trials, param_columns(study.definition)
+    has = {"lost": trials["lost"] > 0, "same_as": trials["same_as"].notna()}
+    seen = [name for name, where in has.items() if where.any()]
     about = ["rung", *seen, "seconds", "run_id", "cause"]
     keys = [one.key for one in study.objectives]
     rows = [
@@ -54,17 +56,9 @@ def all_trials(study: Study) -> Table:
     ]
     counts = trials["status"].value_counts().sort_index()
     note = ", ".join(f"{n} {status}" for status, n in counts.items())
-    columns = ["trial", "status", *keys, *map(_short, params), *about]
+    columns = ["trial", "status", *keys, *params.values(), *about]
     muted = frozenset(i for i, status in enumerate(trials["status"]) if status != "done")
     return Table(f"{len(trials)} trials", columns, rows, note=note, muted=muted)
-
-
-def _params(study: Study) -> list[str]:
-    return [f"params.{name}" for name in study.definition["space"]]
-
-
-def _short(column: str) -> str:
-    return column.removeprefix("params.")
 
 
 def _cell(value: Any) -> str:
