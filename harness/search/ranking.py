@@ -47,8 +47,7 @@ def _crowding(points: NDArray[np.float64]) -> NDArray[np.float64]:
     for column in points.T:
         place = np.argsort(column, kind="stable")
         ordered = column[place]
-        width = ordered[-1] - ordered[0]
         distance[place[[0, -1]]] = np.inf
-        if len(points) > 2 and np.isfinite(width) and width > 0:
-            distance[place[1:-1]] += (ordered[2:] - ordered[:-2]) / width
+        if len(points) > 2 and np.isfinite(ordered).all() and ordered[-1] > ordered[0]:
+            distance[place[1:-1]] += (ordered[2:] - ordered[:-2]) / (ordered[-1] - ordered[0])
     return distance

@@ -46,10 +46,10 @@ def test_stopped_after_every_few_events_it_ends_with_the_same_bits(write, tmp_pa
 @pytest.mark.parametrize("sampler", ["nsgaii", "nsgaiii", "random", "qmc", "tpe"])
 def test_every_sampler_goes_on_as_if_nothing_had_happened(write, tmp_path, sampler):
     size = {"population_size": 4} if "nsga" in sampler else {}
-    path = write(trials=12, sampler={"name": sampler, **size}, objectives=["val_bpb", "kv_bytes"])
+    path = write(trials=9, sampler={"name": sampler, **size}, objectives=["val_bpb", "kv_bytes"])
     search(path, tmp_path / "whole")
     with pytest.MonkeyPatch.context() as patched, pytest.raises(Stopped):
-        stop_after(26, patched)
+        stop_after(19, patched)
         search(path, tmp_path / "parts")
     search(path, tmp_path / "parts")
     assert table(tmp_path / "parts") == table(tmp_path / "whole")
