@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from harness.commands.options import Name, fail, stores
+from harness.commands.options import fail, stores
 from harness.errors import AblateError
 from harness.terminal import Json, Results, console, echo
 
@@ -109,14 +109,25 @@ def validate(
 
 
 def report(
-    name: Name,
+    name: Annotated[str, typer.Argument(help="An experiment's or a study's name.")],
     out: Annotated[
-        Path | None, typer.Option(help="Where it goes; default: into the experiment's folder.")
+        Path | None, typer.Option(help="Where it goes; default: into the folder of its own.")
     ] = None,
     results: Results = None,
 ) -> None:
-    """Write an experiment as one HTML page that stands alone, and as Markdown with its charts."""
+    """Write it as one HTML page that stands alone, and as Markdown with its charts beside it."""
+    from harness.analysis.study.read import Study
+    from harness.experiments.showing.named import named
     from harness.report.write import write_report
 
-    for path in write_report(stores(results)[1], name, out):
+    experiments = stores(results)[1]
+    found = named(name, experiments)
+    if isinstance(found, Study):
+        from harness.search.reporting import write_study_report
+        from harness.store.studies import StudyStore
+
+        pages = write_study_report(StudyStore(experiments.root), name, out)
+    else:
+        pages = write_report(experiments, name, out)
+    for path in pages:
         echo(str(path))

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from harness.store.runs import RunStore
 
 File = Annotated[Path, typer.Argument(help="An experiment's YAML file.", show_default=False)]
-Name = Annotated[str, typer.Argument(help="An experiment's name, as in its file.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(help="Changes to the file, such as train.budget.tokens=100k seeds=3."),

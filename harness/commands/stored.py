@@ -11,34 +11,56 @@ from harness.terminal import Json, Results, echo
 
 
 def results(
-    name: Annotated[str | None, typer.Argument(help="Show the runs of this experiment.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Show the runs of this experiment, or a study's trials.")
+    ] = None,
     csv: Annotated[
-        Literal["runs", "curves", "positions", "documents", "layers", "arms", "contrasts"] | None,
+        Literal[
+            "runs",
+            "curves",
+            "positions",
+            "documents",
+            "layers",
+            "arms",
+            "contrasts",
+            "trials",
+            "front",
+        ]
+        | None,
         typer.Option(help="Print a tidy table of it as CSV, with every column."),
     ] = None,
     latex: Annotated[
-        Literal["arms", "contrasts"] | None,
+        Literal["arms", "contrasts", "trials", "front"] | None,
         typer.Option(help="Print a table of it for LaTeX (booktabs), as the report shows it."),
     ] = None,
     root: Results = None,
     as_json: Json = False,
 ) -> None:
-    """List the stored experiments, or the runs of one."""
-    from harness.experiments.showing.listing import experiments_view, runs_view, tidy_csv
-    from harness.report.exports import latex_table
+    """List the stored experiments and studies, or the runs or trials of one."""
+    from harness.analysis.study.read import Study
+    from harness.experiments.showing.listing import experiments_view, runs_view
+    from harness.experiments.showing.named import named
+    from harness.experiments.showing.studies import studies_view, study_view
+    from harness.experiments.showing.tidy import tidy
+    from harness.store.studies import StudyStore
 
     runs, experiments = stores(root)
-    if csv or latex:
-        if name is None:
+    if name is None:
+        if csv or latex:
             asked = f"--csv {csv}" if csv else f"--latex {latex}"
-            raise AblateError(f"{asked} is of one experiment: give its name")
-        tables = experiments.open(name)
-        if csv:
-            print(tidy_csv(tables, runs, csv), end="")
-        if latex:
-            print(latex_table(tables, latex), end="")
+            raise AblateError(f"{asked} is of one experiment or study: give its name")
+        views = [experiments_view(experiments)]
+        if StudyStore(experiments.root).names():
+            views.append(studies_view(StudyStore(experiments.root)))
+        rows = [row for view in views for row in view.data]
+        echo(*([rows] if as_json else (view.table for view in views)))
         return
-    view = experiments_view(experiments) if name is None else runs_view(experiments.open(name))
+    found = named(name, experiments)
+    if csv or latex:
+        for text in tidy(found, runs, csv, latex):
+            print(text, end="")
+        return
+    view = study_view(found) if isinstance(found, Study) else runs_view(found)
     echo(view.data if as_json else view.table)
 
 

@@ -20,9 +20,12 @@ def write_report(experiments: ExperimentStore, name: str, folder: Path | None) -
         AblateError: there is no such experiment.
         StoreError: a file of it, or of one of its conditions, is corrupt.
     """
-    report = stored_report(experiments, name)
+    return write_pages(stored_report(experiments, name), folder or experiments.folder(name))
+
+
+def write_pages(report: Report, into: Path) -> list[Path]:
+    """Write a report into a folder; return its pages."""
     pages = {"report.html": html_page(report), "report.md": markdown_page(report)}
-    into = folder or experiments.folder(name)
     for figure in report.figures:
         write_text(into / "figures" / f"{figure.name}.svg", standalone(figure.svg))
     for page, content in pages.items():

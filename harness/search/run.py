@@ -20,6 +20,7 @@ from harness.search.mirror import Mirror, rebuild
 from harness.search.progress import ProgressLines
 from harness.search.proposals import Proposals
 from harness.search.question import FRESH, Search
+from harness.search.reporting import write_tables
 from harness.search.state import StudyState
 from harness.search.storage import open_storage
 from harness.search.supervisor import Supervisor
@@ -65,6 +66,7 @@ def run_search(search: Search, store: RunStore, how: HowToRun, console: Console)
         with terminated_as_interrupted(), contextlib.closing(events):
             ProgressLines(search, supervisor.state, console).show(events)
         verdict = _confirm(search, supervisor.state, files, store, how, console)
+        write_tables(StudyStore(store.root), search.name)
     return Searched(supervisor.state, verdict)
 
 

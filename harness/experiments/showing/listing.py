@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -11,10 +11,7 @@ from rich.text import Text
 from harness.analysis.units import count, size
 from harness.analysis.verdicts.compare import compare
 from harness.experiments.showing.clean import Removable
-from harness.report.exports import csv_table
 from harness.store.experiments import ExperimentStore, ExperimentTables
-from harness.store.runs import RunStore
-from harness.store.views import by_document, by_layer, by_position, collect_view
 from harness.terminal import plain_table
 
 
@@ -45,7 +42,7 @@ def experiments_view(experiments: ExperimentStore) -> View:
     if not rows:
         hint = "no experiments here yet: ablate run experiments/ablations/quickstart.yaml"
         return View(Text(hint), [])
-    return View(_rows(rows), rows)
+    return View(table_of(rows), rows)
 
 
 def runs_view(tables: ExperimentTables) -> View:
@@ -59,34 +56,8 @@ def runs_view(tables: ExperimentTables) -> View:
     varying = [key for key in ("purpose", "setting") if tables.runs[key].nunique() > 1]
     columns = ["arm", *varying, "seed", "status", *metrics, "tokens", "seconds", "run_id", "cause"]
     data = tables.runs[columns].to_dict(orient="records")
-    records = [{str(k): _plain(v) for k, v in row.items()} for row in data]
-    return View(_rows([{k: _shown(k, v) for k, v in row.items()} for row in records]), records)
-
-
-def tidy_csv(
-    tables: ExperimentTables,
-    runs: RunStore,
-    which: Literal["runs", "curves", "positions", "documents", "layers", "arms", "contrasts"],
-) -> str:
-    """Write a table of an experiment with all of its columns, for other programs.
-
-    Raises:
-        StoreError: a file of a run is corrupt.
-    """
-    match which:
-        case "runs":
-            table = tables.runs
-        case "curves":
-            table = tables.curves
-        case "positions":
-            table = collect_view(tables.plan, runs, by_position)
-        case "documents":
-            table = collect_view(tables.plan, runs, by_document)
-        case "layers":
-            table = collect_view(tables.plan, runs, by_layer)
-        case "arms" | "contrasts":
-            return csv_table(tables, which)
-    return table.to_csv(index=False, lineterminator="\n")
+    records = [{str(k): plain(v) for k, v in row.items()} for row in data]
+    return View(table_of([{k: _shown(k, v) for k, v in row.items()} for row in records]), records)
 
 
 def removable_table(found: Sequence[Removable]) -> RenderableType:
@@ -102,7 +73,8 @@ def removable_table(found: Sequence[Removable]) -> RenderableType:
     return table
 
 
-def _rows(rows: Sequence[dict[str, Any]]) -> Table:
+def table_of(rows: Sequence[dict[str, Any]]) -> Table:
+    """Draw rows that have the same keys."""
     table = plain_table(None)
     for column in rows[0] if rows else []:
         table.add_column(str(column), overflow="fold")
@@ -111,7 +83,7 @@ def _rows(rows: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a cell of a table as JSON has it."""
     if value is None or value != value:
         return None

@@ -23,6 +23,8 @@ _TOP, _BOTTOM, _LEFT, _RIGHT = 12.0, 260.0, 52.0, 12.0
 _LINE_OF_LEGEND = 20.0
 _LONGEST = 40
 _MOST_LABELS = 8
+_MOST_LETTERS = 6
+"""That fit beside an axis."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Line:
     """A line with its band, and dots that say what they are."""
 
     label: str
+    """The legend leaves out a line whose label is empty."""
     style: str
     """Classes of the chart's style sheet."""
     points: Sequence[Point]
@@ -53,15 +56,21 @@ def line_chart(
     lines: Sequence[Line],
     *,
     log_ticks: Sequence[float] = (),
+    names: Mapping[float, str] | None = None,
 ) -> str:
-    """Draw lines; with `log_ticks` the x axis is logarithmic and has its ticks there."""
+    """Draw lines.
+
+    With `log_ticks` the x axis is logarithmic and has its ticks there; with `names` it has those
+    names where they are.
+    """
     points = [point for each in lines for point in each.all_points]
     legend, height = _legend(lines)
     top, bottom = _TOP + height, _BOTTOM + height
     xs, ys = [x for x, _ in points], [y for _, y in points]
     x_axis = Axis.around(xs, _LEFT, WIDTH - _RIGHT, log=bool(log_ticks))
     y_axis = Axis.around(ys, bottom, top)
-    ground = _ground(x_axis, y_axis, log_ticks or x_axis.ticks(), x_title)
+    ticks = list(names or log_ticks or x_axis.ticks())
+    ground = _ground(x_axis, y_axis, ticks, x_title, names)
     drawn = [mark for each in lines for mark in _line(each, x_axis, y_axis)]
     head = words(y_title, 0, top - 4 if height else 9, "faint")
     return drawing(bottom + 44, title, *legend, head, *ground, *drawn)
@@ -70,7 +79,10 @@ def line_chart(
 def _legend(lines: Sequence[Line]) -> tuple[list[Element], float]:
     """Write the names over the chart, in as many lines as it takes."""
     x, y, drawn = 0.0, 14.0, []
-    for each in lines:
+    named = [one for one in lines if one.label]
+    if not named:
+        return [], 0.0
+    for each in named:
         name = each.label if len(each.label) <= _LONGEST else f"{each.label[: _LONGEST - 3]}..."
         width = 46 + PER_LETTER * len(name)
         if x and x + width > WIDTH:
@@ -81,18 +93,29 @@ def _legend(lines: Sequence[Line]) -> tuple[list[Element], float]:
     return drawn, y + 22
 
 
-def _ground(x: Axis, y: Axis, ticks: Sequence[float], x_title: str) -> Iterator[Element]:
-    form = y.form()
-    for tick in y.ticks():
+def _ground(
+    x: Axis, y: Axis, ticks: Sequence[float], x_title: str, names: Mapping[float, str] | None
+) -> Iterator[Element]:
+    for tick, label in _labels(y, y.ticks()).items():
         yield line(x.start, y(tick), x.end, y(tick), "grid")
-        yield words(form(tick), x.start - 8, y(tick) + 4, "faint", anchor="end")
+        yield words(label, x.start - 8, y(tick) + 4, "faint", anchor="end")
     every = -(-len(ticks) // _MOST_LABELS)
-    for i, tick in enumerate(ticks):
+    for i, (tick, label) in enumerate((names or _labels(x, ticks, counts=True)).items()):
         yield line(x(tick), y.start, x(tick), y.start + 4, "grid")
         if i % every == 0:
-            label = f"{tick:.3g}" if x.log else format_count(tick)
             yield words(label, x(tick), y.start + 18, "faint", anchor="middle")
     yield words(x_title, (x.start + x.end) / 2, y.start + 37, "faint", anchor="middle")
+
+
+def _labels(axis: Axis, ticks: Sequence[float], *, counts: bool = False) -> dict[float, str]:
+    """Write ticks as counts such as `18k` where those are wanted, or fit better, and differ."""
+    if axis.log:
+        return {tick: f"{tick:.3g}" for tick in ticks}
+    exact = {tick: axis.form()(tick) for tick in ticks}
+    short = {tick: format_count(tick) for tick in ticks}
+    if len(set(short.values())) < len(ticks):
+        return exact
+    return short if counts or max(map(len, exact.values())) > _MOST_LETTERS else exact
 
 
 def _line(each: Line, x: Axis, y: Axis) -> Iterator[Element]:

@@ -1,0 +1,1 @@
+"""A study as a document: what was asked, every trial, the best, and what of it is confirmed."""
