@@ -35,7 +35,9 @@ SOURCES = [
     for folder in ("harness", "variants", "dashboard")
     for path in sorted((ROOT / folder).rglob("*.py"))
 ]
-EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.yaml"))
+EXPERIMENTS = sorted(
+    path for path in (ROOT / "experiments").rglob("*.yaml") if path.parent.name != "searches"
+)
 REGISTRIES = {
     **{f"variants/{slot}": registry for slot, registry in SLOTS.items()},
     "harness/data/corpora": CORPUS,
