@@ -234,7 +234,7 @@ def test_a_duplicate_key_is_told_with_both_lines(small, tmp_path):
         (["run", "FILE", "train.bach_size=3"], "command line"),
         (["run", "FILE", "seeds=0"], "but got 0"),
         (["plan", "smal.yaml"], "no such file"),
-        (["compare", "smoll"], "unknown experiment or study 'smoll'"),
+        (["compare", "smoll"], "unknown experiment 'smoll'"),
         (["results", "smoll"], "unknown experiment or study 'smoll'"),
         (["components", "atention"], "unknown slot 'atention'. Did you mean 'attention'?"),
         (["cost", "attention=mka"], "Did you mean 'mqa'?"),

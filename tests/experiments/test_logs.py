@@ -90,4 +90,5 @@ def test_what_is_measured_in_another_precision_is_told_of_that(small, tmp_path):
 
 def test_a_table_is_of_one_experiment(tmp_path):
     ended = ablate("results", "--csv", "curves", results=tmp_path)
-    assert ended.code == 2 and "--csv curves is of one experiment or study: give its name" in ended.err
+    assert ended.code == 2
+    assert "--csv curves is of one experiment or study: give its name" in ended.err
